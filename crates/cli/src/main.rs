@@ -1,0 +1,2 @@
+//! The command `indelible`.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The bytes and the maths of an indelible audit log.

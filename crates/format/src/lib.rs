@@ -1,1 +1,13 @@
 //! The bytes and the maths of an indelible audit log.
+
+pub mod chain;
+pub mod checkpoint;
+pub mod event;
+mod json;
+pub mod note;
+pub mod own;
+pub mod proof;
+pub mod record;
+pub mod tile;
+pub mod time;
+pub mod tree;

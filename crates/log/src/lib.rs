@@ -1,1 +1,3 @@
 //! An embedded, tamper-evident audit log.
+
+pub mod storage;

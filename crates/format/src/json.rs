@@ -1,0 +1,1 @@
+//! json (under way).

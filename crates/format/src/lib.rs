@@ -3,6 +3,7 @@
 pub mod chain;
 pub mod checkpoint;
 pub mod event;
+pub mod identity;
 mod json;
 pub mod note;
 pub mod own;

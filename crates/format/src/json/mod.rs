@@ -18,7 +18,7 @@ mod text;
 use std::borrow::Cow;
 
 use names::Names;
-pub(crate) use text::Text;
+pub(crate) use text::{Text, plain_size};
 
 /// How deep containers may be nested; `session` or `metadata` itself is 1.
 pub(crate) const DEPTH_MAX: usize = 32;
@@ -198,7 +198,7 @@ impl<'a, const SPACED: bool> Scanner<'a, SPACED> {
         let start = self.at;
         let mut escaped = false;
         loop {
-            self.at += text::plain_size(self.rest());
+            self.at += plain_size(self.rest());
             match self.peek() {
                 Some(b'"') => break,
                 Some(b'\\') => {
@@ -334,11 +334,13 @@ impl<'a, const SPACED: bool> Scanner<'a, SPACED> {
         self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
 
-    fn peek(&self) -> Option<u8> {
+    /// The next byte, not taken.
+    pub(crate) fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    fn unexpected(&self, wanted: &'static str) -> Fault {
+    /// A fault at the next token: it is not what the grammar wants.
+    pub(crate) fn unexpected(&self, wanted: &'static str) -> Fault {
         self.fault(match self.peek() {
             None => JsonFault::End,
             Some(b) if !SPACED && is_space(b) => JsonFault::WhiteSpace,

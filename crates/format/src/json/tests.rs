@@ -164,8 +164,8 @@ fn plain_runs_end_at_the_first_byte_that_is_not_plain() {
         for before in 0..40 {
             let plain = "aÿ\u{7f}#![".chars().cycle().take(before).collect::<String>();
             let text = format!("{plain}{stop}{stop}after");
-            assert_eq!(text::plain_size(text.as_bytes()), plain.len(), "{text:?}");
-            assert_eq!(text::plain_size(plain.as_bytes()), plain.len(), "{plain:?}");
+            assert_eq!(plain_size(text.as_bytes()), plain.len(), "{text:?}");
+            assert_eq!(plain_size(plain.as_bytes()), plain.len(), "{plain:?}");
         }
     }
 }
@@ -173,7 +173,9 @@ fn plain_runs_end_at_the_first_byte_that_is_not_plain() {
 proptest! {
     #[test]
     fn any_bytes_are_scanned_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        prop_assert!(stored(&bytes).is_ok() || client(&bytes).is_ok() || !bytes.is_empty());
+        if stored(&bytes).is_ok() || client(&bytes).is_ok() {
+            prop_assert!(serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_ok());
+        }
     }
 
     #[test]
@@ -181,8 +183,7 @@ proptest! {
         text in r#"[\[\]{},:"\\u0-9a-fA-Fenrtb/+.\- ]{0,40}"#
     ) {
         if stored(text.as_bytes()).is_ok() {
-            prop_assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok()
-                || text.contains(['e', 'E']), "{}", text);
+            prop_assert!(serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok(), "{}", text);
         }
     }
 

@@ -26,7 +26,7 @@ impl<'a> Text<'a> {
 }
 
 /// How many bytes pass before a quote, a backslash, a control character, or the end.
-pub(super) fn plain_size(bytes: &[u8]) -> usize {
+pub(crate) fn plain_size(bytes: &[u8]) -> usize {
     let (words, rest) = bytes.as_chunks::<8>();
     let mut size = 0;
     for word in words {

@@ -2,7 +2,10 @@
 
 pub mod chain;
 pub mod checkpoint;
+pub mod decode_error;
 pub mod event;
+pub mod field;
+mod hex;
 pub mod identity;
 mod json;
 pub mod note;

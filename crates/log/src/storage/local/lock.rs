@@ -91,12 +91,12 @@ impl Drop for LocalLock {
 fn read_holder(descriptor: &Descriptor) -> io::Result<String> {
     let mut buf = [0; HOLDER_SIZE_MAX];
     let count = retry_on_intr(|| rustix::io::pread(descriptor, &mut buf, 0))?;
-    Ok(clean(buf.get(..count).unwrap_or_default()))
+    Ok(clean_holder(buf.get(..count).unwrap_or_default()))
 }
 
 /// Makes what another process wrote fit for a terminal.
-fn clean(holder: &[u8]) -> String {
-    let text = String::from_utf8_lossy(holder);
+pub(crate) fn clean_holder(holder: &[u8]) -> String {
+    let text = String::from_utf8_lossy(holder.get(..HOLDER_SIZE_MAX).unwrap_or(holder));
     let shown: String = text.chars().map(|c| if is_steering(c) { ' ' } else { c }).collect();
     match shown.trim() {
         "" => "an unnamed process".to_owned(),
@@ -123,17 +123,17 @@ impl From<LockFileReplaced> for io::Error {
 
 #[cfg(test)]
 mod tests {
-    use super::clean;
+    use super::clean_holder;
 
     #[test]
     fn holder_text_never_steers_a_terminal() {
-        assert_eq!(clean(b"pid 7 (\x1b[2Jsvc)\nsince\x00\n"), "pid 7 ( [2Jsvc) since");
-        assert_eq!(clean("a\u{202e}b\u{2066}c".as_bytes()), "a b c");
-        assert_eq!(clean(b"\xff\xfe"), "\u{fffd}\u{fffd}");
+        assert_eq!(clean_holder(b"pid 7 (\x1b[2Jsvc)\nsince\x00\n"), "pid 7 ( [2Jsvc) since");
+        assert_eq!(clean_holder("a\u{202e}b\u{2066}c".as_bytes()), "a b c");
+        assert_eq!(clean_holder(b"\xff\xfe"), "\u{fffd}\u{fffd}");
     }
 
     #[test]
     fn holder_who_wrote_nothing_is_unnamed() {
-        assert_eq!(clean(b" \n\0"), "an unnamed process");
+        assert_eq!(clean_holder(b" \n\0"), "an unnamed process");
     }
 }

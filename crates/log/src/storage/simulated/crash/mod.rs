@@ -124,7 +124,7 @@ impl SimulatedDisk {
     ) -> impl Iterator<Item = CrashState> + use<> {
         let state = self.state();
         let states = state.every_state(limit);
-        states.unwrap_or_else(|| state.sampled_states(limit, seed)).into_iter()
+        states.unwrap_or_else(|| state.sampled_states(limit, seed)).into_iter().take(limit)
     }
 
     /// The disk that starts again after a crash that left this state of it; without locks, faults or crash, its

@@ -133,7 +133,8 @@ impl FaultPlan {
         self.matching(move |operation| operation.path.ends_with(&end))
     }
 
-    /// Counts only operations for which `predicate` holds, besides what was demanded before.
+    /// Counts only operations for which `predicate` holds, besides what was demanded before. It must not call
+    /// the disk, which waits for it.
     #[must_use]
     pub fn matching(
         mut self,

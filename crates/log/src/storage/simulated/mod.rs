@@ -28,16 +28,20 @@
 mod crash;
 mod fault;
 mod file;
+mod open_file;
+mod operate;
 mod plant;
 #[cfg(test)]
 mod tests;
 mod tree;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use self::fault::{Moment, Outcome, crashed};
+use self::fault::Moment;
+use self::open_file::SimulatedFile;
+use self::operate::Call;
 use self::tree::{Inode, Node, Place, Tree};
 use super::local::NotAFile;
 use super::{Access, Kind, Lock, LockError, Medium, Privacy, Stat, Storage, StorageFile};
@@ -166,38 +170,6 @@ impl SimulatedDisk {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes the operation down, and lets it happen as far as faults and crash allow.
-    fn operate<T>(
-        &self,
-        call: Call<'_>,
-        action: impl FnOnce(&mut State, Manner) -> io::Result<T>,
-    ) -> io::Result<T> {
-        let mut state = self.state();
-        let operation = call.numbered(count(state.operations.len()));
-        let verdict = state.judge(&operation);
-        state.operations.push(operation);
-        let whole = Manner::default();
-        match verdict {
-            Verdict::Go => action(&mut state, whole),
-            Verdict::Crash(Moment::Before) => Err(crashed()),
-            Verdict::Crash(Moment::After) => {
-                drop(action(&mut state, whole));
-                Err(crashed())
-            }
-            Verdict::Fault(Outcome::Effect, errno) => {
-                action(&mut state, whole).and(Err(errno.into()))
-            }
-            Verdict::Fault(Outcome::Short(size), _) => {
-                action(&mut state, Manner { size_max: Some(size), ..whole })
-            }
-            Verdict::Fault(Outcome::Dropped, errno) if call.kind == OperationKind::SyncData => {
-                action(&mut state, Manner { drops_dirty_data: true, ..whole })
-                    .and(Err(errno.into()))
-            }
-            Verdict::Fault(Outcome::NoEffect | Outcome::Dropped, errno) => Err(errno.into()),
-        }
-    }
-
     fn open_file(&self, inode: Inode, path: &Path, access: Access) -> Box<dyn StorageFile> {
         let path = path.to_path_buf();
         Box::new(SimulatedFile { disk: self.clone(), inode, path, access })
@@ -210,79 +182,7 @@ impl Default for SimulatedDisk {
     }
 }
 
-/// What is to become of an operation.
-enum Verdict {
-    Go,
-    Crash(Moment),
-    Fault(Outcome, Errno),
-}
-
-/// How an operation takes effect.
-#[derive(Clone, Copy, Default)]
-struct Manner {
-    size_max: Option<usize>,
-    drops_dirty_data: bool,
-}
-
-impl Manner {
-    fn size(self, asked: usize) -> usize {
-        self.size_max.map_or(asked, |max| max.min(asked))
-    }
-}
-
-/// An operation that has no number yet.
-#[derive(Clone, Copy)]
-struct Call<'a> {
-    kind: OperationKind,
-    path: &'a Path,
-    to: Option<&'a Path>,
-    size: u64,
-}
-
-impl<'a> Call<'a> {
-    fn new(kind: OperationKind, path: &'a Path) -> Self {
-        Self { kind, path, to: None, size: 0 }
-    }
-
-    fn to(self, to: &'a Path) -> Self {
-        Self { to: Some(to), ..self }
-    }
-
-    fn size(self, size: u64) -> Self {
-        Self { size, ..self }
-    }
-
-    fn numbered(self, index: u64) -> Operation {
-        let Self { kind, path, to, size } = self;
-        Operation { index, kind, path: path.to_path_buf(), to: to.map(Path::to_path_buf), size }
-    }
-}
-
 impl State {
-    fn judge(&mut self, operation: &Operation) -> Verdict {
-        if self.crashed {
-            return Verdict::Crash(Moment::Before);
-        }
-        if let Some((at, moment)) = self.crash
-            && operation.index >= at
-        {
-            self.crashed = true;
-            // One that was planned for an operation in the past has no effect to wait for.
-            let moment = if operation.index == at { moment } else { Moment::Before };
-            return Verdict::Crash(moment);
-        }
-        // Each counts, also those that are too late.
-        let struck: Vec<_> =
-            self.faults.iter_mut().filter_map(|plan| plan.strikes(operation)).collect();
-        match struck.first() {
-            Some((outcome, errno)) => {
-                self.faults_struck += 1;
-                Verdict::Fault(*outcome, *errno)
-            }
-            None => Verdict::Go,
-        }
-    }
-
     fn open(&self, path: &Path, access: Access) -> io::Result<Inode> {
         let inode = self.tree.find(path)?;
         match (self.tree.stat(inode)?.kind, access) {
@@ -444,100 +344,6 @@ struct SimulatedLock {
 }
 
 impl Lock for SimulatedLock {}
-
-/// An open file, whatever became of its name.
-#[derive(Debug)]
-struct SimulatedFile {
-    disk: SimulatedDisk,
-    inode: Inode,
-    path: PathBuf,
-    access: Access,
-}
-
-impl SimulatedFile {
-    fn call(&self, kind: OperationKind) -> Call<'_> {
-        Call::new(kind, &self.path)
-    }
-
-    /// Refuses what a file that is open for reading alone refuses.
-    fn check_writable(&self, refusal: Errno) -> io::Result<()> {
-        match self.access {
-            Access::Append => Ok(()),
-            Access::Read => Err(refusal.into()),
-        }
-    }
-}
-
-impl StorageFile for SimulatedFile {
-    fn append(&self, bytes: &[u8]) -> io::Result<usize> {
-        let call = self.call(OperationKind::Append).size(count(bytes.len()));
-        self.disk.operate(call, |state, manner| {
-            self.check_writable(Errno::BADF)?;
-            let taken = bytes.get(..manner.size(bytes.len())).unwrap_or(bytes);
-            state.tree.content_mut(self.inode)?.append(taken);
-            Ok(taken.len())
-        })
-    }
-
-    fn allocate(&self, _offset: u64, size: u64) -> io::Result<()> {
-        let call = self.call(OperationKind::Allocate).size(size);
-        // Space that was reserved is not seen by reads, so there is nothing to keep.
-        self.disk.operate(call, |_, _| self.check_writable(Errno::BADF))
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.disk.operate(self.call(OperationKind::SyncData), |state, manner| {
-            let content = state.tree.content_mut(self.inode)?;
-            if manner.drops_dirty_data {
-                content.drop_dirty_data();
-            } else {
-                content.sync();
-            }
-            Ok(())
-        })
-    }
-
-    fn truncate(&self, size: u64) -> io::Result<()> {
-        self.disk.operate(self.call(OperationKind::Truncate).size(size), |state, _| {
-            self.check_writable(Errno::INVAL)?;
-            let Ok(size) = usize::try_from(size) else { return Err(Errno::FBIG.into()) };
-            state.tree.content_mut(self.inode)?.resize(size);
-            Ok(())
-        })
-    }
-
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        let call = self.call(OperationKind::ReadAt).size(count(buf.len()));
-        self.disk.operate(call, |state, manner| {
-            let content = state.tree.content(self.inode)?;
-            Ok(copy(content.cached(), offset, buf, manner))
-        })
-    }
-
-    fn read_medium_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        let call = self.call(OperationKind::ReadMediumAt).size(count(buf.len()));
-        self.disk.operate(call, |state, manner| {
-            let content = state.tree.content(self.inode)?;
-            Ok(copy(&content.on_medium(), offset, buf, manner))
-        })
-    }
-
-    fn stat(&self) -> io::Result<Stat> {
-        self.disk
-            .operate(self.call(OperationKind::StatOpen), |state, _| state.tree.stat(self.inode))
-    }
-}
-
-/// Copies what stands at `offset` into `buf`, and tells how much.
-fn copy(content: &[u8], offset: u64, buf: &mut [u8], manner: Manner) -> usize {
-    let rest = usize::try_from(offset).ok().and_then(|offset| content.get(offset..));
-    let rest = rest.unwrap_or_default();
-    let size = manner.size(rest.len().min(buf.len()));
-    for (to, from) in buf.iter_mut().zip(rest).take(size) {
-        *to = *from;
-    }
-    size
-}
 
 fn count(size: usize) -> u64 {
     u64::try_from(size).unwrap_or(u64::MAX)

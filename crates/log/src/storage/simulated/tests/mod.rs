@@ -23,7 +23,8 @@ fn errno(error: &io::Error) -> Option<Errno> {
     error.raw_os_error().map(Errno::from_raw_os_error)
 }
 
-/// What is at the names that a script uses, after each of its steps, and how the step ended.
+/// How each step of a script ends, and what is there at last.
+#[expect(clippy::too_many_lines, reason = "a script, one line a step")]
 fn play(storage: &dyn Storage, root: &Path) -> Vec<String> {
     let at = |name: &str| root.join(name);
     let result = |outcome: io::Result<()>| match outcome {
@@ -189,6 +190,7 @@ fn clones_are_one_disk_and_forks_are_not() {
 
 #[test]
 fn operations_are_written_down() {
+    use OperationKind::{Append, CreateNew, Open, ReadAt, Rename, SyncData, Truncate};
     let disk = SimulatedDisk::new();
     let file = create(&disk, "a");
     file.append(b"abc").unwrap();
@@ -202,7 +204,6 @@ fn operations_are_written_down() {
         .iter()
         .map(|op| (op.index, op.kind, op.path.to_str().unwrap().to_owned(), op.size))
         .collect();
-    use OperationKind::{Append, CreateNew, Open, ReadAt, Rename, SyncData, Truncate};
     let kinds = [CreateNew, Append, ReadAt, SyncData, Rename, Open, Truncate];
     let sizes = [0, 3, 7, 0, 0, 0, 1];
     let expected: Vec<_> = (0..)

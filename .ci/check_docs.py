@@ -1,4 +1,7 @@
-"""Checks the Markdown files; run by .ci/docs in the root of the repository."""
+"""Checks the Markdown files; run by .ci/docs in the root of the repository.
+
+With --write it first copies docs/verify-by-hand.sh into its place in README.md.
+"""
 import json
 import os
 import re
@@ -38,6 +41,16 @@ def check_links(path):
             faults.append(f"{path}: link to {target}: no such heading")
 
 
+def write_readme():
+    """Puts the script into the fenced block that follows its marker."""
+    script = read("docs/verify-by-hand.sh")
+    block = re.compile(r"^(<!-- docs/verify-by-hand\.sh,[^\n]*\n```sh\n).*?^```$", re.MULTILINE | re.DOTALL)
+    text, count = block.subn(lambda m: m.group(1) + script + "```", read("README.md"))
+    assert count == 1, "README.md: no place for docs/verify-by-hand.sh"
+    with open("README.md", "w", encoding="utf-8") as file:
+        file.write(text)
+
+
 def check_readme():
     readme, path = read("README.md"), "docs/verify-by-hand.sh"
     if not os.path.exists(path) or read(path) not in fenced(readme, "sh"):
@@ -74,6 +87,8 @@ def check_example():
                 faults.append(f"{path}: does not show {hash_}")
 
 
+if "--write" in sys.argv:
+    write_readme()
 files = subprocess.run(["git", "ls-files", "*.md"], capture_output=True, text=True, check=True).stdout.split()
 for name in files:
     check_links(name)

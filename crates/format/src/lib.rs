@@ -2,7 +2,9 @@
 
 pub mod chain;
 pub mod checkpoint;
+pub mod decode_error;
 pub mod event;
+mod hex;
 pub mod identity;
 mod json;
 pub mod note;

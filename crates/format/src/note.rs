@@ -1,1 +1,0 @@
-//! note (under way).

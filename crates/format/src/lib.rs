@@ -4,6 +4,7 @@ pub mod chain;
 pub mod checkpoint;
 pub mod decode_error;
 pub mod event;
+pub mod field;
 mod hex;
 pub mod identity;
 mod json;

@@ -1,1 +1,0 @@
-//! json (under way).

@@ -192,7 +192,6 @@ impl Event {
 
     /// Sets the session context from a value that serialises to a JSON object.
     #[must_use]
-    #[expect(clippy::needless_pass_by_value, reason = "`json!` literals read better by value")]
     pub fn session(mut self, session: impl serde::Serialize) -> Self {
         self.session = Some(Document::from_value(&session));
         self
@@ -207,7 +206,6 @@ impl Event {
 
     /// Sets anything else from a value that serialises to a JSON object.
     #[must_use]
-    #[expect(clippy::needless_pass_by_value, reason = "`json!` literals read better by value")]
     pub fn metadata(mut self, metadata: impl serde::Serialize) -> Self {
         self.metadata = Some(Document::from_value(&metadata));
         self

@@ -1,1 +1,0 @@
-//! own (under way).

@@ -122,6 +122,9 @@ pub enum OpenError {
         /// The old log's folder.
         folder: PathBuf,
     },
+    /// The signer did not sign.
+    #[error("the signer failed: {0}")]
+    Signer(SignError),
     /// A file operation failed.
     #[error(transparent)]
     Io(#[from] IoFailure),

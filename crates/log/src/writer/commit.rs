@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use indelible_format::chain::{Hash, seal};
 use indelible_format::event::Salt;
-use indelible_format::note::SignatureLine;
 use indelible_format::own::{Announcement, OwnContext, write_own};
 use indelible_format::record::write_head;
 use indelible_format::time::Timestamp;
@@ -25,6 +24,7 @@ use crate::options::{GROUP_SIZE_MAX, Salting};
 use crate::pending::Outcome;
 use crate::receipt::Receipt;
 use crate::segment::to_u64;
+use crate::signer::unsigned;
 use crate::storage::{FileId, Storage, StorageFile};
 use crate::tree_store::write_whole;
 use crate::writer::group::Submission;
@@ -284,7 +284,7 @@ impl Committer {
         write_own(&mut self.buf, start, what, &context, &mut |message| {
             signer.sign(message).unwrap_or_else(|error| {
                 failed = Some(error);
-                SignatureLine { name: String::new(), id: [0; 4], signature: Vec::new() }
+                unsigned(message)
             })
         });
         if let Some(error) = failed {

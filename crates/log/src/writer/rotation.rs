@@ -7,7 +7,7 @@
 //!
 //! Invariant: no rename replaces a file, and no file is removed that a signed and covered record does not announce.
 
-use indelible_format::own::Announcement;
+use indelible_format::own::{Announcement, Prune};
 
 use crate::checkpoints::Noting;
 use crate::error::HaltCause;
@@ -85,7 +85,7 @@ impl Committer {
             return Ok(());
         };
         let identity = self.publisher.identity();
-        let announcement = Announcement::Prune {
+        let announcement = Announcement::Prune(Prune {
             format: 1,
             log_id: identity.log_id(),
             origin: identity.origin().clone(),
@@ -94,7 +94,7 @@ impl Committer {
             last_pruned_hash: first_kept.prev_hash,
             files: to_u64(excess),
             reason: "max_files".to_owned(),
-        };
+        });
         self.commit_own(b"", &[announcement])?;
         self.doomed = excess;
         self.remove_doomed()

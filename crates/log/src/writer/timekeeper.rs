@@ -7,7 +7,7 @@
 //!
 //! It reads no clock itself: readings come in, timestamps go out.
 
-use indelible_format::own::Announcement;
+use indelible_format::own::{Announcement, ClockBehind, ClockJump};
 use indelible_format::time::Timestamp;
 
 use crate::clock::ClockReading;
@@ -34,8 +34,10 @@ pub(crate) enum Notice {
 impl From<Notice> for Announcement {
     fn from(notice: Notice) -> Self {
         match notice {
-            Notice::Behind { wall } => Self::ClockBehind { wall },
-            Notice::Jump { wall, counted, believed } => Self::ClockJump { wall, counted, believed },
+            Notice::Behind { wall } => Self::ClockBehind(ClockBehind { wall }),
+            Notice::Jump { wall, counted, believed } => {
+                Self::ClockJump(ClockJump { wall, counted, believed })
+            }
         }
     }
 }

@@ -43,7 +43,8 @@ pub(crate) fn create(
     let creating = layout.creating();
     let key = key_path(layout, options);
     if exists(storage.as_ref(), creating.folder())? {
-        remove_left_over(storage.as_ref(), &creating, &key, holder)?;
+        let key = options.signer.is_none().then_some(key.as_path());
+        remove_left_over(storage.as_ref(), &creating, key, holder)?;
     } else if options.signer.is_none() && exists(storage.as_ref(), &key)? {
         return Err(OpenError::KeyWithoutFolder { key });
     }
@@ -142,12 +143,14 @@ fn genesis(options: &Options, signer: &dyn Signer, named: &Named) -> Result<(Vec
 fn remove_left_over(
     storage: &dyn Storage,
     creating: &Layout,
-    key: &Path,
+    key: Option<&Path>,
     holder: &str,
 ) -> Result<(), OpenError> {
     // Somebody who is at it right now holds the lock.
     let lock = take_lock(storage, creating, holder)?;
-    if exists(storage, key)? {
+    if let Some(key) = key
+        && exists(storage, key)?
+    {
         storage.unlink(key).map_err(IoFailure::of(Operation::Remove, key))?;
         sync_folder(storage, creating.parent())?;
     }

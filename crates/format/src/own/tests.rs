@@ -145,10 +145,9 @@ fn parse(action: &str, metadata: &str) -> Result<OwnRecord, DecodeError> {
         format!("\"actor\":\"indelible\",\"action\":\"{action}\",\"resource\":\"o\"{metadata}");
     line.extend_from_slice(fields.as_bytes());
     seal(&mut line, 0, &Hash::ZERO);
-    match Record::parse(&line)?.content() {
-        Content::Own(own) => Ok(own.clone()),
-        other => panic!("{other:?}"),
-    }
+    let record = Record::parse(&line)?;
+    let Content::Own(own) = record.content() else { panic!("{record:?}") };
+    Ok(own.clone())
 }
 
 #[test]

@@ -61,9 +61,7 @@ fn lines_that_the_reference_refuses_are_refused() {
 fn own_vectors_are_what_their_cases_say_and_are_taken_and_refused_so() {
     let vector = |(why, entry): (String, Vec<u8>)| {
         let mut line = entry;
-        if line.pop() != Some(b'}') {
-            panic!("an entry ends in a brace: {why}");
-        }
+        assert_eq!(line.pop(), Some(b'}'), "an entry ends in a brace: {why}");
         seal(&mut line, 0, &Hash::ZERO);
         json!({ "why": why, "line_base64": STANDARD.encode(line) })
     };

@@ -71,11 +71,16 @@ fn own_vectors_are_what_their_cases_say_and_are_taken_and_refused_so() {
         let text = serde_json::to_string_pretty(&made).unwrap() + "\n";
         write(&folder().join("lines.json"), &text);
     }
-    assert_eq!(
-        read("lines.json"),
-        made,
-        "a case changed: write the vectors anew, and read the diff"
-    );
+    let lines = read("lines.json");
+    assert!(lines == made, "a case changed: write the vectors anew, and read the diff");
+    for vector in list(&lines, "accepted") {
+        let refused = Record::parse(&bytes(vector)).err();
+        assert_eq!(refused, None, "refused: {}", vector["why"]);
+    }
+    for vector in list(&lines, "rejected") {
+        assert!(Record::parse(&bytes(vector)).is_err(), "accepted: {}", vector["why"]);
+    }
+    assert_eq!((list(&lines, "accepted").len(), list(&lines, "rejected").len()), (44, 131));
 }
 
 #[expect(clippy::disallowed_methods, reason = "a vector file, not a log")]

@@ -20,6 +20,7 @@ pub mod local;
 pub mod simulated;
 
 /// A file system, as far as a log needs one.
+#[expect(clippy::missing_errors_doc, reason = "each fails as the system call that its name tells")]
 pub trait Storage: fmt::Debug + Send + Sync {
     /// Names of the entries of `folder`, in no order, without `.` and `..`; names that are not UTF-8 are left out.
     fn list(&self, folder: &Path) -> io::Result<Vec<String>>;
@@ -55,6 +56,7 @@ pub trait Storage: fmt::Debug + Send + Sync {
 }
 
 /// An open file.
+#[expect(clippy::missing_errors_doc, reason = "each fails as the system call that its name tells")]
 pub trait StorageFile: fmt::Debug + Send + Sync {
     /// Writes at the end of the file with one write; returns how many bytes were taken, which may be fewer.
     ///
@@ -104,7 +106,10 @@ pub enum Privacy {
 
 /// What stands at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "a plain answer that implementations outside build too")]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "a plain answer that implementations outside build too"
+)]
 pub struct Stat {
     /// File, folder or something else.
     pub kind: Kind,
@@ -122,7 +127,10 @@ pub struct Stat {
 
 /// Tells two files apart that stood at the same path at different times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "a plain answer that implementations outside build too")]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "a plain answer that implementations outside build too"
+)]
 pub struct FileId {
     /// Device number.
     pub device: u64,

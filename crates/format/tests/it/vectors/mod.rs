@@ -1,6 +1,6 @@
 //! The vectors in `vectors/`: lines that every reader must take, and lines that it must refuse.
 //!
-//! `reference.json` was made without this project's code. `lines.json` is the project's own: the cases stand in
+//! `vectors.json` was made without this project's code. `lines.json` is the project's own: the cases stand in
 //! [`cases`], and the file holds their bytes, so that a change of bytes shows as a change of the file. It is written anew
 //! by `INDELIBLE_WRITE_VECTORS=1 cargo test -p indelible-format --test it vectors`.
 
@@ -32,7 +32,7 @@ fn bytes(vector: &Value) -> Vec<u8> {
 
 #[test]
 fn records_of_the_reference_are_taken_with_their_hashes() {
-    let reference = read("reference.json");
+    let reference = read("vectors.json");
     let mut prev = Hash::ZERO;
     for (seq, vector) in (0..).zip(list(&reference, "records")) {
         let line = vector["line"].as_str().unwrap().as_bytes();
@@ -50,7 +50,7 @@ fn records_of_the_reference_are_taken_with_their_hashes() {
 
 #[test]
 fn lines_that_the_reference_refuses_are_refused() {
-    let reference = read("reference.json");
+    let reference = read("vectors.json");
     for vector in list(&reference, "rejected") {
         assert!(Record::parse(&bytes(vector)).is_err(), "accepted: {}", vector["why"]);
     }

@@ -1,1 +1,0 @@
-//! proof (under way).

@@ -1,0 +1,85 @@
+//! The one helper that builds I/O failures: which operation, on which path, why.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// An operation on a file that failed.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("could not {operation} {}: {source}", path.display())]
+#[non_exhaustive]
+pub struct IoFailure {
+    /// What was tried.
+    pub operation: Operation,
+    /// On which file or folder.
+    pub path: PathBuf,
+    /// Why it failed; shared, since one failure may answer many appends.
+    pub source: Arc<io::Error>,
+}
+
+impl IoFailure {
+    /// The failure of `operation` on `path`.
+    pub(crate) fn new(operation: Operation, path: &Path, source: io::Error) -> Self {
+        Self { operation, path: path.to_path_buf(), source: Arc::new(source) }
+    }
+
+    /// A closure for `map_err`.
+    pub(crate) fn of(operation: Operation, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::new(operation, path, source)
+    }
+
+    /// Whether there is nothing at the path.
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.source.kind() == io::ErrorKind::NotFound
+    }
+}
+
+/// What was tried on a file or folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Operation {
+    /// Listing a folder.
+    List,
+    /// Looking at what stands at a path.
+    Stat,
+    /// Opening a file.
+    Open,
+    /// Creating a file or folder.
+    Create,
+    /// Reading.
+    Read,
+    /// Writing.
+    Write,
+    /// `fdatasync` of a file or `fsync` of a folder.
+    Sync,
+    /// Cutting a file back.
+    Truncate,
+    /// Renaming.
+    Rename,
+    /// Removing.
+    Remove,
+    /// Taking the lock.
+    Lock,
+    /// Starting a thread.
+    StartThread,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::List => "list",
+            Self::Stat => "look at",
+            Self::Open => "open",
+            Self::Create => "create",
+            Self::Read => "read",
+            Self::Write => "write to",
+            Self::Sync => "sync",
+            Self::Truncate => "cut back",
+            Self::Rename => "rename",
+            Self::Remove => "remove",
+            Self::Lock => "lock",
+            Self::StartThread => "start a thread for",
+        })
+    }
+}

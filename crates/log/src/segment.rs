@@ -1,0 +1,204 @@
+//! Segments: which files there are, in which order, and where in one of them a record stands.
+//!
+//! Invariants:
+//! - a segment's place is told by its first record, never by its number;
+//! - `seq` and `timestamp` grow with the byte offset, so a record is found by bisection on the file itself: no index
+//!   that could rot.
+//!
+//! It judges nothing: a line that is no record is for recovery and verifier to report.
+
+use std::cmp::Ordering;
+use std::io;
+use std::path::PathBuf;
+
+use indelible_format::record::{Head, LINE_SIZE_MAX, parse_head};
+
+use crate::io::{IoFailure, Operation};
+use crate::layout::{Layout, segment_name, segment_number};
+use crate::lines::{Line, Lines, Source};
+use crate::storage::{Access, FileId, Storage, StorageFile};
+
+/// Bytes below which a bisection reads on line by line.
+const SCAN_SIZE: u64 = 16 * 1024;
+
+/// One file of the log, open for reading.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    /// 0 for the active one.
+    pub(crate) number: u64,
+    pub(crate) path: PathBuf,
+    pub(crate) file: Box<dyn StorageFile>,
+    pub(crate) id: FileId,
+    /// Bytes when it was opened.
+    pub(crate) size: u64,
+    /// Its first line, where it has one that ends; without its LF.
+    pub(crate) first_line: Option<Vec<u8>>,
+    /// Head of the first line, where it has one.
+    pub(crate) first: Option<Head>,
+}
+
+impl Segment {
+    /// Opens segment `number` with `access` and reads its first line.
+    pub(crate) fn open(
+        storage: &dyn Storage,
+        layout: &Layout,
+        number: u64,
+        access: Access,
+    ) -> Result<Self, IoFailure> {
+        let path = layout.segment(number);
+        let file = storage.open(&path, access).map_err(IoFailure::of(Operation::Open, &path))?;
+        let stat = file.stat().map_err(IoFailure::of(Operation::Stat, &path))?;
+        let mut segment =
+            Self { number, path, file, id: stat.id, size: stat.size, first_line: None, first: None };
+        segment.first_line = segment.read_first_line()?;
+        segment.first = segment.first_line.as_deref().and_then(|line| parse_head(line).ok());
+        Ok(segment)
+    }
+
+    /// Its name in the folder.
+    pub(crate) fn name(&self) -> String {
+        segment_name(self.number)
+    }
+
+    /// Lines from `offset`, which must be the beginning of one, to the size at opening.
+    pub(crate) fn lines(&self, offset: u64) -> Lines<'_> {
+        Lines::new(self.file.as_ref(), Source::Cache, offset, self.size)
+    }
+
+    /// A failure to read this file.
+    pub(crate) fn read_failure(&self, source: io::Error) -> IoFailure {
+        IoFailure::new(Operation::Read, &self.path, source)
+    }
+
+    fn read_first_line(&self) -> Result<Option<Vec<u8>>, IoFailure> {
+        let mut lines = self.lines(0);
+        match lines.next_line().map_err(|e| self.read_failure(e))? {
+            Some(Line::Whole { bytes, .. }) => Ok(Some(bytes.to_vec())),
+            Some(Line::Unterminated { .. } | Line::TooLong { .. }) | None => Ok(None),
+        }
+    }
+
+    /// The last line that ends with a line feed before `end`, with its offset.
+    pub(crate) fn last_line(&self, end: u64) -> Result<Option<(u64, Vec<u8>)>, IoFailure> {
+        let mut window = SCAN_SIZE;
+        loop {
+            let from = end.saturating_sub(window);
+            let bytes = self.read_range(from, end)?;
+            if let Some(last) = memchr::memrchr(b'\n', &bytes) {
+                let before = bytes.get(..last).unwrap_or_default();
+                let start = memchr::memrchr(b'\n', before).map(|at| at + 1);
+                if let Some(start) = start.or((from == 0).then_some(0)) {
+                    let line = before.get(start..).unwrap_or_default().to_vec();
+                    return Ok(Some((from + to_u64(start), line)));
+                }
+            }
+            if from == 0 || window > to_u64(LINE_SIZE_MAX) * 2 {
+                return Ok(None);
+            }
+            window *= 8;
+        }
+    }
+
+    /// Reads `from..to` whole; fewer bytes where the file ends.
+    pub(crate) fn read_range(&self, from: u64, to: u64) -> Result<Vec<u8>, IoFailure> {
+        read_range(self.file.as_ref(), from, to).map_err(|e| self.read_failure(e))
+    }
+
+    /// Offset of the last line before `end` whose head is not `Greater`, by bisection; 0 where there is none.
+    /// `order` compares a head with what is sought and must not decrease along the file. Where the bisection meets
+    /// bytes that are no record, it goes on before them.
+    pub(crate) fn seek(
+        &self,
+        end: u64,
+        order: impl Fn(&Head) -> Ordering,
+    ) -> Result<u64, IoFailure> {
+        let (mut low, mut high) = (0, end.min(self.size));
+        while high - low > SCAN_SIZE {
+            let middle = low + (high - low) / 2;
+            match self.head_from(middle, high)? {
+                Some((start, head)) if start > low && order(&head) != Ordering::Greater => low = start,
+                Some(_) | None => high = middle,
+            }
+        }
+        let mut at = low;
+        let mut lines = Lines::new(self.file.as_ref(), Source::Cache, low, high);
+        while let Some(line) = lines.next_line().map_err(|e| self.read_failure(e))? {
+            let Line::Whole { offset, bytes } = line else { break };
+            let Ok(head) = parse_head(bytes) else { break };
+            if order(&head) == Ordering::Greater {
+                break;
+            }
+            at = offset;
+        }
+        Ok(at)
+    }
+
+    /// The first line that begins at or after `from` and before `to`, if its head can be read.
+    fn head_from(&self, from: u64, to: u64) -> Result<Option<(u64, Head)>, IoFailure> {
+        let mut lines = Lines::new(self.file.as_ref(), Source::Cache, from, to);
+        // The rest of the line that `from` stands in.
+        match lines.next_line().map_err(|e| self.read_failure(e))? {
+            Some(Line::Whole { .. }) => {}
+            Some(Line::Unterminated { .. } | Line::TooLong { .. }) | None => return Ok(None),
+        }
+        match lines.next_line().map_err(|e| self.read_failure(e))? {
+            Some(Line::Whole { offset, bytes }) => {
+                Ok(parse_head(bytes).ok().map(|head| (offset, head)))
+            }
+            Some(Line::Unterminated { .. } | Line::TooLong { .. }) | None => Ok(None),
+        }
+    }
+}
+
+/// Numbers of the segments in the folder, from the highest (the oldest) down to 0.
+pub(crate) fn numbers(storage: &dyn Storage, layout: &Layout) -> Result<Vec<u64>, IoFailure> {
+    let names =
+        storage.list(layout.folder()).map_err(IoFailure::of(Operation::List, layout.folder()))?;
+    let mut numbers: Vec<u64> = names.iter().filter_map(|name| segment_number(name)).collect();
+    numbers.sort_unstable_by(|a, b| b.cmp(a));
+    Ok(numbers)
+}
+
+/// Opens every segment, from the oldest to the newest by first record; one whose head can't be read keeps the place
+/// that its number gives. Empty segments are left out.
+pub(crate) fn open_all(
+    storage: &dyn Storage,
+    layout: &Layout,
+    access: Access,
+) -> Result<Vec<Segment>, IoFailure> {
+    let mut keyed = Vec::new();
+    let mut place = 0;
+    for number in numbers(storage, layout)? {
+        let segment = Segment::open(storage, layout, number, access)?;
+        if segment.size == 0 {
+            continue;
+        }
+        if let Some(first) = &segment.first {
+            place = first.seq;
+        }
+        keyed.push((place, segment));
+    }
+    // Stable: equal keys keep the order of their numbers.
+    keyed.sort_by_key(|(place, _)| *place);
+    Ok(keyed.into_iter().map(|(_, segment)| segment).collect())
+}
+
+/// Reads `from..to` of `file`; fewer bytes where it ends.
+pub(crate) fn read_range(file: &dyn StorageFile, from: u64, to: u64) -> io::Result<Vec<u8>> {
+    let size = usize::try_from(to.saturating_sub(from)).map_err(io::Error::other)?;
+    let mut bytes = vec![0; size];
+    let mut have = 0;
+    while let Some(room) = bytes.get_mut(have..).filter(|room| !room.is_empty()) {
+        match file.read_at(room, from + to_u64(have))? {
+            0 => break,
+            got => have += got,
+        }
+    }
+    bytes.truncate(have);
+    Ok(bytes)
+}
+
+/// A length in memory as a position in a file.
+pub(crate) fn to_u64(size: usize) -> u64 {
+    u64::try_from(size).unwrap_or(u64::MAX)
+}

@@ -34,32 +34,30 @@ impl LocalLock {
         holder: &str,
     ) -> Result<Self, LockError> {
         for _ in 0..ATTEMPTS_MAX {
-            let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NONBLOCK;
-            let mode = Mode::from_raw_mode(GROUP_FILE_MODE);
-            let descriptor = descriptors.open(path, flags, mode)?;
-            let opened = stat(&rustix::fs::fstat(&descriptor).map_err(io::Error::from)?);
-            if opened.kind != Kind::File {
-                return Err(io::Error::from(NotAFile { kind: opened.kind }).into());
-            }
-            let operation = FlockOperation::NonBlockingLockExclusive;
-            match retry_on_intr(|| rustix::fs::flock(&descriptor, operation)) {
-                Err(Errno::WOULDBLOCK) => {
-                    return Err(LockError::Held { holder: read_holder(&descriptor)? });
-                }
-                taken => taken.map_err(io::Error::from)?,
-            }
-            let lock = Self { descriptor };
-            // Another process may have unlinked it between the opening and the locking.
-            match rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(standing) if stat(&standing).id == opened.id => {
-                    lock.write_holder(holder)?;
-                    return Ok(lock);
-                }
-                Ok(_) | Err(Errno::NOENT) => {}
-                Err(error) => return Err(io::Error::from(error).into()),
+            if let Some(lock) = Self::take_opened(open(descriptors, path)?, path)? {
+                lock.write_holder(holder)?;
+                return Ok(lock);
             }
         }
         Err(io::Error::from(LockFileReplaced).into())
+    }
+
+    /// Locks what was opened at `path`; nothing where another process has unlinked or replaced it since then.
+    fn take_opened(descriptor: Descriptor, path: &Path) -> Result<Option<Self>, LockError> {
+        let operation = FlockOperation::NonBlockingLockExclusive;
+        match retry_on_intr(|| rustix::fs::flock(&descriptor, operation)) {
+            Err(Errno::WOULDBLOCK) => {
+                return Err(LockError::Held { holder: read_holder(&descriptor)? });
+            }
+            taken => taken.map_err(io::Error::from)?,
+        }
+        let lock = Self { descriptor };
+        let opened = stat(&rustix::fs::fstat(&lock.descriptor).map_err(io::Error::from)?);
+        match rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(standing) => Ok((stat(&standing).id == opened.id).then_some(lock)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(io::Error::from(error).into()),
+        }
     }
 
     fn write_holder(&self, holder: &str) -> io::Result<()> {
@@ -87,16 +85,26 @@ impl Drop for LocalLock {
     }
 }
 
+/// Opens the lock file, making it where it is absent.
+fn open(descriptors: &Descriptors, path: &Path) -> io::Result<Descriptor> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NONBLOCK;
+    let descriptor = descriptors.open(path, flags, Mode::from_raw_mode(GROUP_FILE_MODE))?;
+    match stat(&rustix::fs::fstat(&descriptor)?).kind {
+        Kind::File => Ok(descriptor),
+        kind @ (Kind::Folder | Kind::Link | Kind::Other) => Err(NotAFile { kind }.into()),
+    }
+}
+
 /// What the holder wrote into the lock.
 fn read_holder(descriptor: &Descriptor) -> io::Result<String> {
     let mut buf = [0; HOLDER_SIZE_MAX];
     let count = retry_on_intr(|| rustix::io::pread(descriptor, &mut buf, 0))?;
-    Ok(clean(buf.get(..count).unwrap_or_default()))
+    Ok(clean_holder(buf.get(..count).unwrap_or_default()))
 }
 
 /// Makes what another process wrote fit for a terminal.
-fn clean(holder: &[u8]) -> String {
-    let text = String::from_utf8_lossy(holder);
+pub(crate) fn clean_holder(holder: &[u8]) -> String {
+    let text = String::from_utf8_lossy(holder.get(..HOLDER_SIZE_MAX).unwrap_or(holder));
     let shown: String = text.chars().map(|c| if is_steering(c) { ' ' } else { c }).collect();
     match shown.trim() {
         "" => "an unnamed process".to_owned(),
@@ -123,17 +131,37 @@ impl From<LockFileReplaced> for io::Error {
 
 #[cfg(test)]
 mod tests {
-    use super::clean;
+    use std::fs;
+
+    use super::*;
 
     #[test]
     fn holder_text_never_steers_a_terminal() {
-        assert_eq!(clean(b"pid 7 (\x1b[2Jsvc)\nsince\x00\n"), "pid 7 ( [2Jsvc) since");
-        assert_eq!(clean("a\u{202e}b\u{2066}c".as_bytes()), "a b c");
-        assert_eq!(clean(b"\xff\xfe"), "\u{fffd}\u{fffd}");
+        assert_eq!(clean_holder(b"pid 7 (\x1b[2Jsvc)\nsince\x00\n"), "pid 7 ( [2Jsvc) since");
+        assert_eq!(clean_holder("a\u{202e}b\u{2066}c".as_bytes()), "a b c");
+        assert_eq!(clean_holder(b"\xff\xfe"), "\u{fffd}\u{fffd}");
     }
 
     #[test]
     fn holder_who_wrote_nothing_is_unnamed() {
-        assert_eq!(clean(b" \n\0"), "an unnamed process");
+        assert_eq!(clean_holder(b" \n\0"), "an unnamed process");
+    }
+
+    #[test]
+    fn file_that_was_unlinked_or_replaced_before_it_was_locked_does_not_count() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("lock");
+        let descriptors = Descriptors::new().unwrap();
+        let [gone, replaced, also_replaced] = [(); 3].map(|()| {
+            let opened = open(&descriptors, &path).unwrap();
+            fs::remove_file(&path).unwrap();
+            opened
+        });
+        assert!(LocalLock::take_opened(gone, &path).unwrap().is_none());
+        let current = open(&descriptors, &path).unwrap();
+        for old in [replaced, also_replaced] {
+            assert!(LocalLock::take_opened(old, &path).unwrap().is_none());
+        }
+        assert!(LocalLock::take_opened(current, &path).unwrap().is_some());
     }
 }

@@ -30,6 +30,8 @@ use self::descriptor::Descriptors;
 use self::file::LocalFile;
 use super::{Access, FileId, Kind, Lock, LockError, Medium, Privacy, Stat, Storage, StorageFile};
 
+#[cfg(feature = "simulated-disk")]
+pub(super) use self::lock::clean_holder;
 pub use self::signal::ignore_file_size_signal;
 
 /// Mode of a new folder, less the umask.

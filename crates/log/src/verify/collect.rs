@@ -37,6 +37,11 @@ impl Findings {
         }
     }
 
+    /// Whether anything found so far is a fault.
+    pub(super) fn has_fault(&self) -> bool {
+        self.kept.iter().any(|finding| finding.class.is_fault())
+    }
+
     /// Everything found: faults first, then a torn tail, then what is only worth knowing; and how many were left out.
     pub(super) fn finish(mut self) -> (Vec<Finding>, u64) {
         let found: u64 = self.counts.values().sum();

@@ -25,6 +25,7 @@ mod walk;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use indelible_format::identity::Origin;
 use indelible_format::note::VerifierKey;
 
 use self::collect::Findings;
@@ -143,10 +144,11 @@ impl Verifier {
         out.append(in_notes);
         let first = walk.first().cloned();
         walk.policy.finish(first.as_ref(), &mut out);
-        let boundaries = std::mem::take(&mut walk.boundaries);
-        self.judge_boundaries(layout, origin, &keys, &boundaries, &mut out)?;
         let signed = Signed { plan: &plan, roots: &roots, has_keys: !keys.is_empty() };
         self.judge_whole(&signed, walk.next_seq(), &mut out);
+        if !roots.is_empty() {
+            self.judge_boundaries(layout, origin, &keys, &walk.boundaries, &mut out)?;
+        }
         let (findings, suppressed) = out.finish();
         Ok(Some(Report {
             findings,
@@ -179,12 +181,12 @@ impl Verifier {
     fn judge_boundaries(
         &self,
         layout: &Layout,
-        origin: Option<&indelible_format::identity::Origin>,
+        origin: Option<&Origin>,
         keys: &[VerifierKey],
         boundaries: &[Boundary],
         out: &mut Findings,
     ) -> Result<(), VerifyError> {
-        if boundaries.is_empty() || keys.is_empty() {
+        if boundaries.is_empty() {
             return Ok(());
         }
         let mut unheard = Findings::default();

@@ -14,6 +14,7 @@ use indelible_format::note::{Note, VerifierKey};
 use super::collect::Findings;
 use super::evidence::flips;
 use super::finding::{Finding, FindingClass, Problem};
+use super::report::as_in_checkpoint;
 use crate::history::{self, StoredNote};
 use crate::io::{IoFailure, Operation};
 use crate::layout::{CHECKPOINT, HISTORY, Layout};
@@ -133,8 +134,8 @@ impl SignedRoots {
         let root = SignedRoot { root: checkpoint.root, file: stored.file, offset: stored.offset };
         match self.roots.get(&checkpoint.size) {
             Some(first) if first.root != root.root => Err(Finding::new(Problem::Forked)
-                .expected(first.root)
-                .found(root.root)
+                .expected(as_in_checkpoint(&first.root))
+                .found(as_in_checkpoint(&root.root))
                 .evidence(format!(
                     "for {} records the note in {} at byte {} gives the other root; both are signed",
                     checkpoint.size, first.file, first.offset

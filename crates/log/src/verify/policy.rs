@@ -151,6 +151,8 @@ impl<'a> Policy<'a> {
                 )));
                 return;
             }
+            // The leaf is lost with others, and that was reported.
+            None if out.has_fault() => {}
             None => {
                 out.add(finding().evidence(format!(
                     "record {last_pruned}, which it names, is in no segment and not in tree/0"

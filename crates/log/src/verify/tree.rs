@@ -17,6 +17,7 @@ use super::collect::Findings;
 use super::finding::{Finding, Problem};
 use super::notes::SignedRoots;
 use super::place::Place;
+use super::report::as_in_checkpoint;
 use super::rows::{Gap, HASH_SIZE, Row};
 use crate::io::IoFailure;
 use crate::layout::Layout;
@@ -51,7 +52,9 @@ pub(super) struct Tree<'a> {
     gaps_told: Vec<u8>,
     /// The last size whose signed root was found right.
     agreed: Option<u64>,
-    /// Whether roots still mean something.
+    /// Whether the last signed root was not what the records gave: then the next ones are not, either.
+    rewritten: bool,
+    /// Whether a leaf is not to be had, or no tree gives the signed root any more.
     lost: bool,
 }
 
@@ -76,6 +79,7 @@ impl<'a> Tree<'a> {
             differences: 0,
             gaps_told: Vec::new(),
             agreed: None,
+            rewritten: false,
             lost: false,
         })
     }
@@ -241,6 +245,7 @@ impl<'a> Tree<'a> {
             }
             self.by_rows = None;
             self.agreed = Some(size);
+            self.rewritten = false;
             return;
         }
         let rows_agree = self.by_rows.as_ref().is_some_and(|tree| tree.root() == signed.root);
@@ -251,7 +256,9 @@ impl<'a> Tree<'a> {
             Some(place) => finding.at(&*place.file, place.offset).record(place.seq),
             None => finding.in_file("tree/0"),
         };
-        finding = finding.expected(signed.root).found(self.by_records.root());
+        finding = finding
+            .expected(as_in_checkpoint(&signed.root))
+            .found(as_in_checkpoint(&self.by_records.root()));
         finding = finding.evidence(format!(
             "the root over the first {size} records is signed in {} at byte {}",
             signed.file, signed.offset
@@ -265,7 +272,9 @@ impl<'a> Tree<'a> {
             )),
             (false, None) => finding,
         };
-        out.add(finding);
+        if !std::mem::replace(&mut self.rewritten, true) {
+            out.add(finding);
+        }
         // What was signed is what later roots build on.
         match self.by_rows.take() {
             Some(tree) if rows_agree => {

@@ -48,6 +48,8 @@ struct Last {
     seq: u64,
     hash: Hash,
     timestamp: Timestamp,
+    /// A redacted record's timestamp is under no hash.
+    redacted: bool,
 }
 
 /// A segment boundary that needs a note of exactly the records before it.
@@ -271,8 +273,12 @@ impl<'a> Walk<'a> {
             self.policy.redacted(record, &place);
         }
         self.tree.push(record.seq(), &record.hash(), &place, out);
-        self.last =
-            Some(Last { seq: record.seq(), hash: record.hash(), timestamp: record.timestamp() });
+        self.last = Some(Last {
+            seq: record.seq(),
+            hash: record.hash(),
+            timestamp: record.timestamp(),
+            redacted: matches!(record.content(), Content::Redacted),
+        });
         self.gap = false;
     }
 
@@ -336,12 +342,18 @@ impl<'a> Walk<'a> {
             }
             out.add(finding);
         } else if record.timestamp() < last.timestamp {
-            let finding = place.finding(Problem::TimeDecreases);
-            out.add(
+            let finding = place
+                .finding(Problem::TimeDecreases)
+                .expected(format_args!("{} or later", last.timestamp))
+                .found(record.timestamp());
+            out.add(if last.redacted {
+                finding.evidence(format!(
+                    "record {} is redacted, so its timestamp is under no hash and may be what was changed",
+                    last.seq
+                ))
+            } else {
                 finding
-                    .expected(format_args!("{} or later", last.timestamp))
-                    .found(record.timestamp()),
-            );
+            });
         }
     }
 
@@ -395,7 +407,7 @@ impl<'a> Walk<'a> {
         };
         self.tree.borrow_up_to(seq.saturating_add(1), out);
         let timestamp = self.last.map_or(head.timestamp, |last| last.timestamp);
-        self.last = Some(Last { seq, hash, timestamp });
+        self.last = Some(Last { seq, hash, timestamp, redacted: false });
         self.gap = false;
     }
 
@@ -511,9 +523,14 @@ impl<'a> Walk<'a> {
                 });
                 let kind = if follows { TailKind::NoLf } else { kind };
                 let finding = place.finding(Problem::TailTorn);
-                out.add(finding.found(format_args!("{size} bytes, {kind}")).evidence(
-                    "no signed checkpoint covers them; the next open for appending repairs it and says so in the log",
-                ));
+                let finding = finding.found(format_args!("{size} bytes, {kind}"));
+                out.add(if out.has_fault() {
+                    finding
+                } else {
+                    finding.evidence(
+                        "no signed checkpoint covers them; the next open for appending repairs it and says so in the log",
+                    )
+                });
                 Ok(true)
             }
         }

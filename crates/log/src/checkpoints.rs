@@ -1,0 +1,338 @@
+//! Makes checkpoints: grows the tree rows, signs, and writes `checkpoints.jsonl` and `checkpoint`.
+//!
+//! Invariants:
+//! - the order is always: records synced → rows synced → where it is noted, its line synced → `checkpoint` written
+//!   beside, synced, renamed over the old one, folder synced (`docs/spec/tree.md`);
+//! - a checkpoint covers only records whose sync has returned: the committer hands hashes over after it;
+//! - after a sync or rename that failed nothing more is written: the log halts.
+//!
+//! When to make one is decided elsewhere: by the publisher thread for the cadence, by the committer at a rotation.
+
+use std::mem;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use indelible_format::chain::Hash;
+use indelible_format::checkpoint::Checkpoint;
+use indelible_format::note::Note;
+use indelible_format::tree::leaf_hash;
+
+use crate::history::line_of;
+use crate::identity::Identity;
+use crate::io::{IoFailure, Operation};
+use crate::layout::Layout;
+use crate::segment::to_u64;
+use crate::signer::{SignError, Signer};
+use crate::storage::{Privacy, Storage, StorageFile};
+use crate::tree_store::{ExtendError, TreeStore, write_whole};
+
+/// Hashes that may wait for the tree before a checkpoint is made ahead of its time: 2 MiB of them.
+const FRESH_COUNT_MAX: usize = 64 * 1024;
+/// A close notes its checkpoint when so many records follow the last note.
+const NOTED_RECORDS_MAX: u64 = 1_000;
+
+/// Why no checkpoint was made.
+#[derive(Debug)]
+pub(crate) enum PublishError {
+    /// Nothing changed: it may be tried again.
+    Refused(IoFailure),
+    /// The signer did not sign; it may be tried again.
+    Signer(SignError),
+    /// What is on the disk is not known: the log must halt.
+    Unknown(IoFailure),
+}
+
+impl From<ExtendError> for PublishError {
+    fn from(error: ExtendError) -> Self {
+        match error {
+            ExtendError::Refused(failure) => Self::Refused(failure),
+            ExtendError::Unknown(failure) => Self::Unknown(failure),
+        }
+    }
+}
+
+/// Whether a checkpoint also gets a line in `checkpoints.jsonl`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Noting {
+    /// At a rotation, a prune, and an adoption.
+    Always,
+    /// At a close over a thousand records after the last note.
+    IfManyFollow,
+    /// In between.
+    Never,
+}
+
+/// What the publisher is opened with.
+#[derive(Debug)]
+pub(crate) struct PublisherParts {
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) layout: Layout,
+    pub(crate) identity: Identity,
+    pub(crate) signer: Arc<dyn Signer>,
+    pub(crate) tree: TreeStore,
+    pub(crate) history: Box<dyn StorageFile>,
+    pub(crate) history_size: u64,
+    /// Tree size of the last noted checkpoint.
+    pub(crate) noted: u64,
+    /// The note in `checkpoint`, if its signature counts and it is the durable mark.
+    pub(crate) latest: Option<(u64, String)>,
+}
+
+/// Makes the checkpoints of one log.
+#[derive(Debug)]
+pub(crate) struct Publisher {
+    storage: Arc<dyn Storage>,
+    layout: Layout,
+    identity: Identity,
+    signer: Arc<dyn Signer>,
+    /// Filled by the committer, drained by whoever publishes.
+    fresh: Mutex<Fresh>,
+    fresh_came: Condvar,
+    /// Held while a checkpoint is made.
+    state: Mutex<State>,
+    covered: Mutex<Covered>,
+    covered_grew: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Fresh {
+    /// `_hash` of records that are durable and not yet in the tree, in order.
+    hashes: Vec<Hash>,
+    /// The publisher thread sleeps until something comes.
+    idle: bool,
+    stopped: bool,
+}
+
+#[derive(Debug)]
+struct State {
+    tree: TreeStore,
+    /// Leaves that were taken over, but that a failed attempt did not write.
+    backlog: Vec<Hash>,
+    history: Box<dyn StorageFile>,
+    history_size: u64,
+    noted: u64,
+    latest: Option<(u64, String)>,
+}
+
+#[derive(Debug)]
+struct Covered {
+    size: u64,
+    ended: bool,
+}
+
+impl Publisher {
+    pub(crate) fn new(parts: PublisherParts) -> Self {
+        let size = parts.latest.as_ref().map_or(0, |(size, _)| *size);
+        Self {
+            storage: parts.storage,
+            layout: parts.layout,
+            identity: parts.identity,
+            signer: parts.signer,
+            fresh: Mutex::default(),
+            fresh_came: Condvar::new(),
+            state: Mutex::new(State {
+                tree: parts.tree,
+                backlog: Vec::new(),
+                history: parts.history,
+                history_size: parts.history_size,
+                noted: parts.noted,
+                latest: parts.latest,
+            }),
+            covered: Mutex::new(Covered { size, ended: false }),
+            covered_grew: Condvar::new(),
+        }
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    pub(crate) fn signer(&self) -> &dyn Signer {
+        self.signer.as_ref()
+    }
+
+    /// Takes over the hashes of records that are durable now.
+    pub(crate) fn hand_over(&self, hashes: &mut Vec<Hash>) {
+        let mut fresh = lock(&self.fresh);
+        fresh.hashes.append(hashes);
+        // One wake-up an interval, not one a group.
+        if mem::take(&mut fresh.idle) || fresh.hashes.len() >= FRESH_COUNT_MAX {
+            self.fresh_came.notify_one();
+        }
+    }
+
+    /// Makes a checkpoint over everything handed over so far, and returns its note.
+    ///
+    /// # Durability
+    /// On success rows, note and `checkpoint` are on the disk.
+    pub(crate) fn publish(&self, noting: Noting) -> Result<String, PublishError> {
+        let mut state = lock(&self.state);
+        let hashes = mem::take(&mut lock(&self.fresh).hashes);
+        state.backlog.extend(hashes.iter().map(leaf_hash));
+        let State { tree, backlog, .. } = &mut *state;
+        tree.extend(backlog)?;
+        backlog.clear();
+
+        let size = state.tree.size();
+        let noted = match noting {
+            Noting::Always => state.noted != size,
+            Noting::IfManyFollow => size.saturating_sub(state.noted) > NOTED_RECORDS_MAX,
+            Noting::Never => false,
+        };
+        if let Some((_, note)) = state.latest.as_ref().filter(|(at, _)| *at == size && !noted) {
+            return Ok(note.clone());
+        }
+        let note = match state.latest.take().filter(|(at, _)| *at == size) {
+            Some((_, note)) => note,
+            None => self.sign(size, state.tree.root()).map_err(PublishError::Signer)?,
+        };
+        if noted {
+            self.note(&mut state, &note, size)?;
+        }
+        self.replace_latest(&note)?;
+        state.latest = Some((size, note.clone()));
+        drop(state);
+        lock(&self.covered).size = size;
+        self.covered_grew.notify_all();
+        Ok(note)
+    }
+
+    fn sign(&self, size: u64, root: Hash) -> Result<String, SignError> {
+        let text = Checkpoint { origin: self.identity.origin().clone(), size, root }.text();
+        let signature = self.signer.sign(text.as_bytes())?;
+        Ok(Note { text, signatures: vec![signature] }.to_string())
+    }
+
+    /// Adds the note to `checkpoints.jsonl`.
+    fn note(&self, state: &mut State, note: &str, size: u64) -> Result<(), PublishError> {
+        let path = self.layout.history();
+        let line = line_of(note);
+        if let Err(e) = write_whole(state.history.as_ref(), &line) {
+            let cut = state
+                .history
+                .truncate(state.history_size)
+                .map_err(IoFailure::of(Operation::Truncate, &path))
+                .and_then(|()| {
+                    state.history.sync_data().map_err(IoFailure::of(Operation::Sync, &path))
+                });
+            return Err(match cut {
+                Ok(()) => PublishError::Refused(IoFailure::new(Operation::Write, &path, e)),
+                Err(failure) => PublishError::Unknown(failure),
+            });
+        }
+        state
+            .history
+            .sync_data()
+            .map_err(|e| PublishError::Unknown(IoFailure::new(Operation::Sync, &path, e)))?;
+        state.history_size += to_u64(line.len());
+        state.noted = size;
+        Ok(())
+    }
+
+    /// Writes `checkpoint` anew, beside it, and renames it over the old one.
+    fn replace_latest(&self, note: &str) -> Result<(), PublishError> {
+        let (tmp, path) = (self.layout.checkpoint_tmp(), self.layout.checkpoint());
+        let written = self.write_tmp(note);
+        if let Err(failure) = written {
+            // What is left of it is removed here, or by the next open.
+            return Err(match self.storage.unlink(&tmp) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                    PublishError::Unknown(IoFailure::new(Operation::Remove, &tmp, e))
+                }
+                Ok(()) | Err(_) => failure,
+            });
+        }
+        let unknown = |operation, path: &std::path::Path, e| {
+            PublishError::Unknown(IoFailure::new(operation, path, e))
+        };
+        self.storage.replace(&tmp, &path).map_err(|e| unknown(Operation::Rename, &path, e))?;
+        let folder = self.layout.folder();
+        self.storage.sync_folder(folder).map_err(|e| unknown(Operation::Sync, folder, e))
+    }
+
+    fn write_tmp(&self, note: &str) -> Result<(), PublishError> {
+        let tmp = self.layout.checkpoint_tmp();
+        let refused =
+            |operation, e| PublishError::Refused(IoFailure::new(operation, &tmp, e));
+        let file = self
+            .storage
+            .create_new(&tmp, Privacy::Group)
+            .map_err(|e| refused(Operation::Create, e))?;
+        write_whole(file.as_ref(), note.as_bytes()).map_err(|e| refused(Operation::Write, e))?;
+        file.sync_data()
+            .map_err(|e| PublishError::Unknown(IoFailure::new(Operation::Sync, &tmp, e)))
+    }
+
+    /// Runs the cadence until [`Publisher::stop`]; `failed` is told of each attempt that did not succeed, and says
+    /// whether to go on.
+    pub(crate) fn run(&self, interval: Duration, failed: impl Fn(PublishError) -> Cadence) {
+        while self.wait_for_work(interval) {
+            if let Err(error) = self.publish(Noting::Never)
+                && failed(error) == Cadence::Ended
+            {
+                break;
+            }
+        }
+    }
+
+    /// Sleeps until records wait and the interval is nearly over; false when stopped.
+    fn wait_for_work(&self, interval: Duration) -> bool {
+        let mut fresh = lock(&self.fresh);
+        while fresh.hashes.is_empty() && !fresh.stopped {
+            fresh.idle = true;
+            fresh = self.fresh_came.wait(fresh).unwrap_or_else(PoisonError::into_inner);
+        }
+        // The tenth that is left is for making the checkpoint.
+        let deadline = Instant::now() + interval.mul_f64(0.9);
+        while !fresh.stopped && fresh.hashes.len() < FRESH_COUNT_MAX {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            let (guard, _) =
+                self.fresh_came.wait_timeout(fresh, left).unwrap_or_else(PoisonError::into_inner);
+            fresh = guard;
+        }
+        !fresh.stopped
+    }
+
+    /// Ends the cadence, and the waiting for it.
+    pub(crate) fn stop(&self) {
+        lock(&self.fresh).stopped = true;
+        self.fresh_came.notify_all();
+    }
+
+    /// Wakes everyone who waits for a checkpoint that will not come.
+    pub(crate) fn end(&self) {
+        lock(&self.covered).ended = true;
+        self.covered_grew.notify_all();
+    }
+
+    /// Waits until a checkpoint covers record `seq`; false when the log ended first, `None` when time ran out.
+    pub(crate) fn wait_covered(&self, seq: u64, timeout: Duration) -> Option<bool> {
+        let covered = lock(&self.covered);
+        let (covered, _) = self
+            .covered_grew
+            .wait_timeout_while(covered, timeout, |c| c.size <= seq && !c.ended)
+            .unwrap_or_else(PoisonError::into_inner);
+        match (covered.size > seq, covered.ended) {
+            (true, _) => Some(true),
+            (false, true) => Some(false),
+            (false, false) => None,
+        }
+    }
+}
+
+/// Whether the cadence goes on after a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cadence {
+    /// The next interval tries again.
+    GoesOn,
+    /// The log has halted.
+    Ended,
+}
+
+/// Locks, whatever a thread that panicked left: the state behind each lock is whole between statements.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

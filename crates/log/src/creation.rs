@@ -1,0 +1,229 @@
+//! Makes a new log: whole in a sibling folder first, which then takes its name (`docs/spec/folder.md`, *Creation*).
+//!
+//! Invariants:
+//! - a folder at the log's path is always a whole log;
+//! - nothing that exists is written over; only what a crash of an earlier creation left is removed, its key first,
+//!   so that a key without a folder always means that a log was here.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use indelible_format::chain::{Hash, seal};
+use indelible_format::checkpoint::Checkpoint;
+use indelible_format::identity::{LogId, Origin};
+use indelible_format::note::{Note, SignerKey};
+use indelible_format::own::{Announcement, Create, OwnContext, write_own};
+use indelible_format::record::write_head;
+use indelible_format::tree::leaf_hash;
+
+use crate::error::{AppendError, OpenError};
+use crate::io::{IoFailure, Operation};
+use crate::keys::key_path;
+use crate::layout::Layout;
+use crate::options::Options;
+use crate::signer::Signer;
+use crate::storage::{Kind, Lock, LockError, Privacy, Storage};
+use crate::tree_store::{ExtendError, TreeStore, write_whole};
+use crate::writer::commit::{CommitError, write_salt};
+
+/// Makes the log and leaves it locked, under its name.
+///
+/// # Durability
+/// On success all of it is on the disk: genesis, rows, checkpoint, key, names.
+pub(crate) fn create(
+    storage: &Arc<dyn Storage>,
+    layout: &Layout,
+    options: &Options,
+    holder: &str,
+) -> Result<Box<dyn Lock>, OpenError> {
+    let folder = layout.folder();
+    if exists(storage.as_ref(), folder)? {
+        return Err(OpenError::AlreadyExists { folder: folder.to_path_buf() });
+    }
+    let creating = layout.creating();
+    let key = key_path(layout, options);
+    if exists(storage.as_ref(), creating.folder())? {
+        let key = options.signer.is_none().then_some(key.as_path());
+        remove_left_over(storage.as_ref(), &creating, key, holder)?;
+    } else if options.signer.is_none() && exists(storage.as_ref(), &key)? {
+        return Err(OpenError::KeyWithoutFolder { key });
+    }
+
+    let mut log_id = [0; 16];
+    random(&mut log_id)?;
+    let log_id = LogId::from_bytes(log_id);
+    let origin = options.origin.clone().unwrap_or_else(|| Origin::unnamed(&log_id));
+    let (signer, secret) = signer_for(options, &origin)?;
+
+    make_folder(storage.as_ref(), creating.folder())?;
+    let lock = take_lock(storage.as_ref(), &creating, holder)?;
+    make_folder(storage.as_ref(), &creating.tree())?;
+    make_folder(storage.as_ref(), &creating.quarantine())?;
+    write_contents(storage, &creating, options, signer.as_ref(), &Named { log_id, origin })?;
+    if let Some(secret) = secret {
+        let line = zeroize::Zeroizing::new(format!("{}\n", secret.encode().as_str()));
+        write_file(storage.as_ref(), &key, line.as_bytes(), Privacy::Owner)?;
+    }
+    sync_folder(storage.as_ref(), layout.parent())?;
+    storage
+        .rename(creating.folder(), folder)
+        .map_err(IoFailure::of(Operation::Rename, creating.folder()))?;
+    sync_folder(storage.as_ref(), layout.parent())?;
+    Ok(lock)
+}
+
+struct Named {
+    log_id: LogId,
+    origin: Origin,
+}
+
+/// Who signs, and the secret key to keep where the log makes its own.
+fn signer_for(
+    options: &Options,
+    origin: &Origin,
+) -> Result<(Arc<dyn Signer>, Option<Arc<SignerKey>>), OpenError> {
+    if let Some(signer) = &options.signer {
+        return Ok((Arc::clone(signer), None));
+    }
+    let mut seed = zeroize::Zeroizing::new([0; 32]);
+    random(seed.as_mut())?;
+    let key = Arc::new(SignerKey::from_seed(origin, &seed));
+    Ok((Arc::clone(&key) as Arc<dyn Signer>, Some(key)))
+}
+
+/// Writes genesis, rows, history and checkpoint, and syncs each of them and the folders.
+fn write_contents(
+    storage: &Arc<dyn Storage>,
+    creating: &Layout,
+    options: &Options,
+    signer: &dyn Signer,
+    named: &Named,
+) -> Result<(), OpenError> {
+    let (line, hash) = genesis(options, signer, named)?;
+    write_file(storage.as_ref(), &creating.segment(0), &line, Privacy::Group)?;
+    let mut tree = TreeStore::empty(Arc::clone(storage), creating.clone());
+    tree.extend(&[leaf_hash(&hash)]).map_err(|error| match error {
+        ExtendError::Refused(failure) | ExtendError::Unknown(failure) => failure,
+    })?;
+    write_file(storage.as_ref(), &creating.history(), b"", Privacy::Group)?;
+    let text = Checkpoint { origin: named.origin.clone(), size: 1, root: tree.root() }.text();
+    let signature = signer.sign(text.as_bytes()).map_err(OpenError::Signer)?;
+    let note = Note { text, signatures: vec![signature] }.to_string();
+    write_file(storage.as_ref(), &creating.checkpoint(), note.as_bytes(), Privacy::Group)?;
+    sync_folder(storage.as_ref(), &creating.tree())?;
+    sync_folder(storage.as_ref(), &creating.quarantine())?;
+    sync_folder(storage.as_ref(), creating.folder())
+}
+
+/// Record 0, with its line feed, and its hash.
+fn genesis(options: &Options, signer: &dyn Signer, named: &Named) -> Result<(Vec<u8>, Hash), OpenError> {
+    let mut line = Vec::new();
+    write_head(&mut line, 0, options.clock.now().wall);
+    let create = Announcement::Create(Create {
+        format: 1,
+        log_id: named.log_id,
+        origin: named.origin.clone(),
+        key: signer.verifier_key(),
+        continues: options.continues.clone(),
+    });
+    let context = OwnContext { log_id: named.log_id, origin: &named.origin };
+    write_own(&mut line, 0, &create, &context, &mut crate::signer::unsigned);
+    write_salt(&mut line, options.salting).map_err(|error| match error {
+        CommitError::Refused(cause) => OpenError::Append(AppendError::NotWritten { cause }),
+        CommitError::Halted(halt) | CommitError::Indeterminate(halt) => {
+            OpenError::Append(AppendError::Halted(halt))
+        }
+    })?;
+    let hash = seal(&mut line, 0, &Hash::ZERO);
+    line.push(b'\n');
+    Ok((line, hash))
+}
+
+/// Removes what a crash of an earlier creation left: its key first, then its folder.
+fn remove_left_over(
+    storage: &dyn Storage,
+    creating: &Layout,
+    key: Option<&Path>,
+    holder: &str,
+) -> Result<(), OpenError> {
+    // Somebody who is at it right now holds the lock.
+    let lock = take_lock(storage, creating, holder)?;
+    if let Some(key) = key
+        && exists(storage, key)?
+    {
+        storage.unlink(key).map_err(IoFailure::of(Operation::Remove, key))?;
+        sync_folder(storage, creating.parent())?;
+    }
+    remove_folder(storage, creating.folder())?;
+    drop(lock);
+    sync_folder(storage, creating.parent())
+}
+
+/// Removes a folder with the files and folders in it; no link is followed.
+fn remove_folder(storage: &dyn Storage, folder: &Path) -> Result<(), OpenError> {
+    for name in storage.list(folder).map_err(IoFailure::of(Operation::List, folder))? {
+        let path = folder.join(name);
+        let stat = storage.stat(&path).map_err(IoFailure::of(Operation::Stat, &path))?;
+        if stat.kind == Kind::Folder {
+            remove_folder(storage, &path)?;
+        } else {
+            storage.unlink(&path).map_err(IoFailure::of(Operation::Remove, &path))?;
+        }
+    }
+    storage.remove_folder(folder).map_err(IoFailure::of(Operation::Remove, folder))?;
+    Ok(())
+}
+
+/// Whether anything stands at `path`.
+pub(crate) fn exists(storage: &dyn Storage, path: &Path) -> Result<bool, IoFailure> {
+    match storage.stat(path) {
+        Ok(_) => Ok(true),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(IoFailure::new(Operation::Stat, path, e)),
+    }
+}
+
+/// Takes the log's lock, or says who holds it.
+pub(crate) fn take_lock(
+    storage: &dyn Storage,
+    layout: &Layout,
+    holder: &str,
+) -> Result<Box<dyn Lock>, OpenError> {
+    let path = layout.lock();
+    storage.lock(&path, holder).map_err(|error| match error {
+        LockError::Held { holder } => {
+            OpenError::Locked { folder: layout.folder().to_path_buf(), holder }
+        }
+        LockError::Io(e) => OpenError::Io(IoFailure::new(Operation::Lock, &path, e)),
+    })
+}
+
+fn make_folder(storage: &dyn Storage, path: &Path) -> Result<(), IoFailure> {
+    storage.create_folder(path).map_err(IoFailure::of(Operation::Create, path))
+}
+
+fn sync_folder(storage: &dyn Storage, path: &Path) -> Result<(), OpenError> {
+    storage.sync_folder(path).map_err(IoFailure::of(Operation::Sync, path))?;
+    Ok(())
+}
+
+fn write_file(
+    storage: &dyn Storage,
+    path: &Path,
+    bytes: &[u8],
+    privacy: Privacy,
+) -> Result<(), IoFailure> {
+    let file =
+        storage.create_new(path, privacy).map_err(IoFailure::of(Operation::Create, path))?;
+    if !bytes.is_empty() {
+        write_whole(file.as_ref(), bytes).map_err(IoFailure::of(Operation::Write, path))?;
+    }
+    file.sync_data().map_err(IoFailure::of(Operation::Sync, path))
+}
+
+fn random(bytes: &mut [u8]) -> Result<(), IoFailure> {
+    getrandom::fill(bytes).map_err(|e| {
+        let source = Path::new("the system's random numbers");
+        IoFailure::new(Operation::Read, source, std::io::Error::other(e))
+    })
+}

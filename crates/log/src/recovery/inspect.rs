@@ -1,0 +1,297 @@
+//! Looks at a log before anything is changed: identity, durable mark, order of the segments.
+
+use indelible_format::chain::{Hash, Link};
+use indelible_format::checkpoint::Checkpoint;
+use indelible_format::note::VerifierKey;
+use indelible_format::own::{OwnRecord, Prune};
+use indelible_format::record::{Content, Record, parse_head};
+use indelible_format::time::Timestamp;
+use indelible_format::tree::{Frontier, leaf_hash};
+
+use crate::error::{OpenError, Refusal};
+use crate::history::{self, HistoryTail, StoredNote};
+use crate::identity::Identity;
+use crate::io::IoFailure;
+use crate::layout::Layout;
+use crate::segment::{Segment, numbers};
+use crate::storage::{Access, Storage};
+use crate::tree_store::RowReader;
+use crate::verify::{Finding, Problem};
+use crate::writer::commit::Boundary;
+
+/// A segment that was looked at and closed again.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) number: u64,
+    pub(crate) size: u64,
+    /// Its first record, where it has one that can be read.
+    pub(crate) first: Option<Boundary>,
+    first_line: Option<Vec<u8>>,
+    /// The last whole line, where that is a record.
+    last: Option<Last>,
+}
+
+impl Seen {
+    /// The last whole line, where that is a record.
+    pub(crate) fn last_record(&self) -> Option<Last> {
+        self.last
+    }
+}
+
+/// The last record of a stretch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Last {
+    pub(crate) seq: u64,
+    pub(crate) hash: Hash,
+    pub(crate) timestamp: Timestamp,
+}
+
+/// The larger of `checkpoint` and the last noted one: what is known to be durable.
+#[derive(Debug)]
+pub(crate) struct Mark {
+    pub(crate) size: u64,
+    pub(crate) frontier: Frontier,
+    /// The note in `checkpoint`, where that one is the mark.
+    pub(crate) latest: Option<(u64, String)>,
+    /// Size of the last noted checkpoint.
+    pub(crate) noted: u64,
+    pub(crate) history: HistoryTail,
+}
+
+/// What a log looks like before it is opened for appending.
+#[derive(Debug)]
+pub(crate) struct Inspection {
+    pub(crate) identity: Identity,
+    pub(crate) mark: Mark,
+    /// Segments that hold bytes, oldest first.
+    pub(crate) segments: Vec<Seen>,
+    /// Numbers of all segment files, highest first.
+    pub(crate) numbers: Vec<u64>,
+    /// The first record that the announced prunes keep.
+    pub(crate) kept_from: u64,
+}
+
+/// A refusal with one finding.
+pub(crate) fn refused(layout: &Layout, finding: Finding) -> OpenError {
+    let folder = layout.folder().to_path_buf();
+    OpenError::Refused(Box::new(Refusal { folder, findings: vec![finding] }))
+}
+
+/// Looks at everything but the tail.
+pub(crate) fn inspect(storage: &dyn Storage, layout: &Layout) -> Result<Inspection, OpenError> {
+    let numbers = numbers(storage, layout)?;
+    let segments = look_at_segments(storage, layout, &numbers)?;
+    let prunes = announced_prunes(&segments);
+    let identity = identify(layout, &segments, &prunes)?;
+    let mark = find_mark(storage, layout, &identity)?;
+    check_order(layout, &segments)?;
+    let kept_from = check_beginning(storage, layout, &identity, &segments, &prunes)?;
+    Ok(Inspection { identity, mark, segments, numbers, kept_from })
+}
+
+fn look_at_segments(
+    storage: &dyn Storage,
+    layout: &Layout,
+    numbers: &[u64],
+) -> Result<Vec<Seen>, IoFailure> {
+    let mut keyed = Vec::new();
+    let mut place = 0;
+    for number in numbers {
+        let segment = Segment::open(storage, layout, *number, Access::Read)?;
+        if segment.size == 0 {
+            continue;
+        }
+        let first = segment.first_line.as_deref().and_then(boundary);
+        let last = segment.last_line(segment.size)?.and_then(|(_, line)| last_record(&line));
+        place = first.map_or(place, |first| first.first_seq);
+        let Segment { number, size, first_line, .. } = segment;
+        keyed.push((place, Seen { number, size, first, first_line, last }));
+    }
+    keyed.sort_by_key(|(place, _)| *place);
+    Ok(keyed.into_iter().map(|(_, seen)| seen).collect())
+}
+
+fn boundary(line: &[u8]) -> Option<Boundary> {
+    let head = parse_head(line).ok()?;
+    let link = Link::split(line).ok()?;
+    Some(Boundary { first_seq: head.seq, prev_hash: link.prev_hash })
+}
+
+pub(crate) fn last_record(line: &[u8]) -> Option<Last> {
+    let head = parse_head(line).ok()?;
+    let link = Link::split(line).ok()?;
+    Some(Last { seq: head.seq, hash: link.hash, timestamp: head.timestamp })
+}
+
+/// The prune records that begin segments and are signed by a key that they name, oldest first.
+fn announced_prunes(segments: &[Seen]) -> Vec<(u64, Prune)> {
+    let mut prunes = Vec::new();
+    for seen in segments {
+        let Some(record) = seen.first_line.as_deref().and_then(|line| Record::parse(line).ok()) else {
+            continue;
+        };
+        if let Content::Own(own @ OwnRecord::Prune(prune)) = record.content()
+            && own.verify_signed(record.entry_head(), &prune.what.log_id, &prune.what.keys)
+        {
+            prunes.push((record.seq(), prune.what.clone()));
+        }
+    }
+    prunes
+}
+
+/// Who the log is: the genesis says it, and where that was pruned, a prune record.
+fn identify(
+    layout: &Layout,
+    segments: &[Seen],
+    prunes: &[(u64, Prune)],
+) -> Result<Identity, OpenError> {
+    let Some(first) = segments.first() else {
+        return Err(refused(layout, Finding::new(Problem::NoRecord)));
+    };
+    let genesis = first.first_line.as_deref().and_then(|line| Record::parse(line).ok());
+    if let Some(record) = genesis
+        && let Content::Own(OwnRecord::Create(create)) = record.content()
+    {
+        if create.format != 1 {
+            let finding = Finding::new(Problem::NewerFormat).expected(1).found(create.format);
+            return Err(refused(layout, finding));
+        }
+        return Ok(Identity::new(create.log_id, create.origin.clone(), create.key.clone()));
+    }
+    if let Some((_, prune)) = prunes.last()
+        && let Some(key) = prune.keys.first()
+    {
+        return Ok(Identity::new(prune.log_id, prune.origin.clone(), key.clone()));
+    }
+    Err(refused(layout, Finding::new(Problem::IdentityUnknown).in_file(crate::layout::segment_name(first.number))))
+}
+
+/// Reads the durable mark, and the tree up to it.
+fn find_mark(
+    storage: &dyn Storage,
+    layout: &Layout,
+    identity: &Identity,
+) -> Result<Mark, OpenError> {
+    let history = history::read_tail(storage, layout)?;
+    let latest = history::read_latest(storage, layout)?;
+    let key = identity.verifier_key();
+    let noted = history.last.as_ref().map(|note| open_note(layout, identity, note, key)).transpose()?.flatten();
+    let stored = latest.as_ref().map(|note| open_note(layout, identity, note, key)).transpose()?.flatten();
+    let best = match (&stored, &noted) {
+        (Some(a), Some(b)) if a.size == b.size && a.root != b.root => {
+            return Err(refused(layout, Finding::new(Problem::Forked).in_file(crate::layout::CHECKPOINT)));
+        }
+        (Some(a), Some(b)) if b.size > a.size => b,
+        (Some(a), _) => a,
+        (None, Some(b)) => b,
+        (None, None) => {
+            return Err(refused(layout, Finding::new(Problem::NoCheckpoint)));
+        }
+    };
+    let Some(frontier) = RowReader::new(storage, layout).frontier(best.size)? else {
+        let finding = Finding::new(Problem::RowsMissing)
+            .in_file(crate::layout::TREE)
+            .expected(format!("the rows of {} records", best.size))
+            .evidence("the rows are rebuilt from the segments by an explicit repair");
+        return Err(refused(layout, finding));
+    };
+    if frontier.root() != best.root {
+        let finding = Finding::new(Problem::RootMismatch)
+            .in_file(crate::layout::TREE)
+            .expected(best.root)
+            .found(frontier.root())
+            .evidence(format!("the signed checkpoint covers {} records", best.size));
+        return Err(refused(layout, finding));
+    }
+    let at_mark = stored.as_ref().is_some_and(|stored| stored.size == best.size);
+    let text = latest.and_then(|note| note.note).and_then(|note| String::from_utf8(note).ok());
+    Ok(Mark {
+        size: best.size,
+        frontier,
+        latest: text.filter(|_| at_mark).map(|text| (best.size, text)),
+        noted: noted.map_or(0, |noted| noted.size),
+        history,
+    })
+}
+
+/// The checkpoint of a note that the log's key signed; `None` where that key did not sign it.
+fn open_note(
+    layout: &Layout,
+    identity: &Identity,
+    stored: &StoredNote,
+    key: &VerifierKey,
+) -> Result<Option<Checkpoint>, OpenError> {
+    let at = |problem| Finding::new(problem).at(stored.file, stored.offset);
+    let Some(note) = &stored.note else {
+        return Err(refused(layout, at(Problem::CheckpointMalformed)));
+    };
+    let opened = Checkpoint::open(note, std::slice::from_ref(key))
+        .map_err(|e| refused(layout, at(Problem::CheckpointMalformed).found(e)))?;
+    if opened.good == 0 {
+        return Ok(None);
+    }
+    if opened.checkpoint.origin != *identity.origin() {
+        let finding = at(Problem::CheckpointOfAnotherLog)
+            .expected(identity.origin())
+            .found(&opened.checkpoint.origin);
+        return Err(refused(layout, finding));
+    }
+    Ok(Some(opened.checkpoint))
+}
+
+/// Refuses where segments don't follow each other.
+fn check_order(layout: &Layout, segments: &[Seen]) -> Result<(), OpenError> {
+    for pair in segments.windows(2) {
+        let [before, after] = pair else { continue };
+        let name = crate::layout::segment_name(after.number);
+        let Some(last) = before.last else {
+            let name = crate::layout::segment_name(before.number);
+            return Err(refused(layout, Finding::new(Problem::NotARecord).in_file(name)
+                .evidence("it is the last line of a segment that another one follows")));
+        };
+        // A torn first line is judged with the tail.
+        let Some(first) = after.first else { continue };
+        if first.first_seq != last.seq + 1 || first.prev_hash != last.hash {
+            let finding = Finding::new(Problem::SegmentMissing)
+                .at(name, 0)
+                .record(first.first_seq)
+                .expected(format!("record {} chained to {}", last.seq + 1, last.hash))
+                .found(format!("record {} chained to {}", first.first_seq, first.prev_hash));
+            return Err(refused(layout, finding));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses where records at the beginning are gone and no prune record says so; returns the first record that the
+/// announced prunes keep.
+fn check_beginning(
+    storage: &dyn Storage,
+    layout: &Layout,
+    identity: &Identity,
+    segments: &[Seen],
+    prunes: &[(u64, Prune)],
+) -> Result<u64, OpenError> {
+    let kept_from = prunes
+        .iter()
+        .filter(|(_, prune)| prune.log_id == identity.log_id())
+        .map(|(_, prune)| prune.first_kept_seq)
+        .max()
+        .unwrap_or(0);
+    let Some(first) = segments.first().and_then(|seen| seen.first) else { return Ok(kept_from) };
+    if first.first_seq == 0 {
+        return Ok(kept_from);
+    }
+    if first.first_seq > kept_from {
+        let finding = Finding::new(Problem::FirstRecordsMissing)
+            .record(first.first_seq)
+            .expected(format!("records from {kept_from} on"))
+            .found(format!("records from {} on", first.first_seq));
+        return Err(refused(layout, finding));
+    }
+    let leaf = RowReader::new(storage, layout).hashes(0, first.first_seq - 1, 1)?;
+    if leaf.is_none_or(|leaf| leaf.first() != Some(&leaf_hash(&first.prev_hash))) {
+        return Err(refused(layout, Finding::new(Problem::LeavesLost).record(first.first_seq)));
+    }
+    Ok(kept_from)
+}

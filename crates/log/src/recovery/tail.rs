@@ -1,0 +1,223 @@
+//! Reads the tail of the newest segment, from the durable mark on, and judges it by the tail table.
+
+use std::cmp::Ordering;
+
+use indelible_format::chain::Hash;
+use indelible_format::own::{OwnRecord, TailKind};
+use indelible_format::record::{Content, Record};
+use indelible_format::tree::leaf_hash;
+
+use crate::error::OpenError;
+use crate::io::{IoFailure, Operation};
+use crate::layout::Layout;
+use crate::lines::{Line, Lines, Source};
+use crate::recovery::inspect::{Inspection, Last, refused};
+use crate::segment::{Segment, to_u64};
+use crate::storage::{Access, Storage};
+use crate::tail::{TAIL_READ_SIZE, Tail, classify};
+use crate::tree_store::RowReader;
+use crate::verify::{Finding, Problem};
+
+/// The end of the log.
+#[derive(Debug)]
+pub(crate) struct TailSeen {
+    /// The segment it is in.
+    pub(crate) segment: Segment,
+    /// The last record that holds.
+    pub(crate) last: Last,
+    /// Where it ends, with its line feed if it has one.
+    pub(crate) end: u64,
+    /// Hashes of the records beyond the mark.
+    pub(crate) hashes: Vec<Hash>,
+    /// What stands behind it.
+    pub(crate) torn: Option<Torn>,
+    /// Where the last record is an adoption: from which seq.
+    pub(crate) adopted_from: Option<u64>,
+}
+
+/// Bytes behind the last record.
+#[derive(Debug)]
+pub(crate) struct Torn {
+    pub(crate) kind: TailKind,
+    /// What is cut; empty where only a line feed is missing.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Syncs the newest segment and the folder, and reads the tail from the medium.
+pub(crate) fn read_tail(
+    storage: &dyn Storage,
+    layout: &Layout,
+    seen: &Inspection,
+) -> Result<TailSeen, OpenError> {
+    let Some(newest) = seen.segments.last() else {
+        return Err(refused(layout, Finding::new(Problem::NoRecord)));
+    };
+    let segment = Segment::open(storage, layout, newest.number, Access::Append)?;
+    segment.file.sync_data().map_err(IoFailure::of(Operation::Sync, &segment.path))?;
+    storage.sync_folder(layout.folder()).map_err(IoFailure::of(Operation::Sync, layout.folder()))?;
+
+    let mark = seen.mark.size;
+    let before = seen.segments.len().checked_sub(2).and_then(|at| seen.segments.get(at));
+    let before = before.and_then(|seen| seen.last_record());
+    let first = newest.first.map(|first| first.first_seq).or(before.map(|last| last.seq + 1));
+    if first.is_none_or(|first| mark < first) {
+        let finding = Finding::new(Problem::BoundaryNotNoted).in_file(segment.name());
+        return Err(refused(layout, finding.found(format!("{mark} records are covered"))));
+    }
+    let from = if first == Some(mark) {
+        0
+    } else {
+        segment.seek(segment.size, |head| head.seq.cmp(&(mark - 1)).then(Ordering::Equal))?
+    };
+    Scan { storage, layout, mark, origin: seen.identity.origin().as_str(), seen }.run(segment, from, before)
+}
+
+struct Scan<'a> {
+    storage: &'a dyn Storage,
+    layout: &'a Layout,
+    mark: u64,
+    origin: &'a str,
+    seen: &'a Inspection,
+}
+
+impl Scan<'_> {
+    /// Follows the chain from `from` on to the first line that does not hold.
+    fn run(&self, segment: Segment, from: u64, before: Option<Last>) -> Result<TailSeen, OpenError> {
+        // Where the mark is the boundary itself, the record that it covers last is in the segment before.
+        let mut last = before.filter(|_| from == 0);
+        if let Some(last) = last.filter(|last| last.seq + 1 == self.mark) {
+            check_leaf(self.storage, self.layout, self.mark, &last.hash)?;
+        }
+        let (mut end, mut hashes, mut adopted_from) = (from, Vec::new(), None);
+        let (mut broken, mut without_lf) = (None, false);
+        let mut lines = Lines::new(segment.file.as_ref(), Source::Medium, from, segment.size);
+        while let Some(line) = lines.next_line().map_err(|e| segment.read_failure(e))? {
+            let (offset, bytes, whole) = match line {
+                Line::Whole { offset, bytes } => (offset, bytes, true),
+                Line::Unterminated { offset, bytes } => (offset, bytes, false),
+                Line::TooLong { offset } => {
+                    broken = Some(Finding::new(Problem::NotARecord).at(segment.name(), offset));
+                    break;
+                }
+            };
+            match self.judge(&segment, offset, bytes, last) {
+                Err(finding) => {
+                    broken = Some(*finding);
+                    break;
+                }
+                Ok((record, adopt)) => {
+                    if record.seq >= self.mark {
+                        hashes.push(record.hash);
+                    } else if record.seq + 1 == self.mark {
+                        check_leaf(self.storage, self.layout, self.mark, &record.hash)?;
+                    }
+                    adopted_from = adopt;
+                    last = Some(record);
+                    end = offset + to_u64(bytes.len()) + u64::from(whole);
+                    without_lf = !whole;
+                }
+            }
+        }
+        let last = self.check_mark(&segment, last, broken.as_ref(), without_lf)?;
+        let torn = match broken {
+            None => without_lf.then(|| Torn { kind: TailKind::NoLf, bytes: Vec::new() }),
+            Some(finding) => Some(self.torn(&segment, end, finding)?),
+        };
+        Ok(TailSeen { segment, last, end, hashes, torn, adopted_from })
+    }
+
+    /// Checks one line: form, link, order, and what a record of the log's own claims.
+    fn judge(
+        &self,
+        segment: &Segment,
+        offset: u64,
+        bytes: &[u8],
+        last: Option<Last>,
+    ) -> Result<(Last, Option<u64>), Box<Finding>> {
+        let at = |problem| Finding::new(problem).at(segment.name(), offset);
+        let record = Record::parse(bytes).map_err(|e| at(Problem::NotARecord).found(e))?;
+        let at = |problem| at(problem).record(record.seq());
+        if let Some(last) = last {
+            if record.seq() != last.seq + 1 {
+                return Err(Box::new(at(Problem::SeqOutOfOrder).expected(last.seq + 1).found(record.seq())));
+            }
+            if record.prev_hash() != last.hash {
+                return Err(Box::new(at(Problem::ChainBroken).expected(last.hash).found(record.prev_hash())));
+            }
+            if record.timestamp() < last.timestamp {
+                return Err(Box::new(at(Problem::TimeDecreases).found(record.timestamp())));
+            }
+        }
+        let mut adopted_from = None;
+        if let Content::Own(own) = record.content() {
+            let identity = &self.seen.identity;
+            if record.resource().as_deref() != Some(self.origin) {
+                return Err(Box::new(at(Problem::AnotherLogsRecord)));
+            }
+            if matches!(own, OwnRecord::Create(_)) && record.seq() > 0 {
+                return Err(Box::new(at(Problem::GenesisInvalid)));
+            }
+            let keys = std::slice::from_ref(identity.verifier_key());
+            if !own.verify_signed(record.entry_head(), &identity.log_id(), keys) {
+                return Err(Box::new(at(Problem::SignedInvalid)));
+            }
+            if let OwnRecord::Adopt(adopt) = own {
+                adopted_from = Some(adopt.from_seq);
+            }
+        }
+        let last = Last { seq: record.seq(), hash: record.hash(), timestamp: record.timestamp() };
+        Ok((last, adopted_from))
+    }
+
+    /// Refuses where the log ends before the durable mark, or is another one there.
+    fn check_mark(
+        &self,
+        segment: &Segment,
+        last: Option<Last>,
+        broken: Option<&Finding>,
+        without_lf: bool,
+    ) -> Result<Last, OpenError> {
+        let count = last.map_or(0, |last| last.seq + 1);
+        // A record without its line feed that a checkpoint covers was cut by somebody.
+        let held = count - u64::from(without_lf);
+        let Some(last) = last.filter(|_| held >= self.mark) else {
+            let finding = match broken {
+                Some(finding) => finding.clone().evidence("a signed checkpoint covers this record"),
+                None => Finding::new(Problem::CutOff)
+                    .in_file(segment.name())
+                    .expected(format!("{} records", self.mark))
+                    .found(format!("{held} whole records")),
+            };
+            return Err(refused(self.layout, finding));
+        };
+        Ok(last)
+    }
+
+    /// The bytes behind the last record, where a crash explains them.
+    fn torn(&self, segment: &Segment, end: u64, finding: Finding) -> Result<Torn, OpenError> {
+        let upto = segment.size.min(end + to_u64(TAIL_READ_SIZE));
+        let bytes = segment.read_range(end, upto)?;
+        match classify(&bytes, end) {
+            Tail::Torn(kind) => Ok(Torn { kind, bytes }),
+            Tail::TooLong => {
+                Err(refused(self.layout, Finding::new(Problem::TailTooLong).at(segment.name(), end)))
+            }
+            Tail::NotTorn => Err(refused(self.layout, finding)),
+        }
+    }
+}
+
+/// Whether record `mark - 1` of the chain is the one that the signed tree has at that place.
+pub(crate) fn check_leaf(
+    storage: &dyn Storage,
+    layout: &Layout,
+    mark: u64,
+    hash: &Hash,
+) -> Result<(), OpenError> {
+    let leaf = RowReader::new(storage, layout).hashes(0, mark - 1, 1)?;
+    if leaf.as_ref().and_then(|leaf| leaf.first()) == Some(&leaf_hash(hash)) {
+        return Ok(());
+    }
+    Err(refused(layout, Finding::new(Problem::RootMismatch).record(mark - 1)
+        .evidence("the record is not the one that the signed checkpoint covers")))
+}

@@ -1,0 +1,387 @@
+//! Group commit: the queue of what waits, who commits it, and who is told.
+//!
+//! Invariants:
+//! - one committer at a time: whoever set `committing` owns the commit role until it is given back;
+//! - a caller that finds the log idle commits on its own thread, since a hand-off to another costs a good part of a
+//!   sync; otherwise the writer thread takes all that wait, so that the next group gathers while the disk syncs;
+//! - no timer delays anybody;
+//! - nothing that was accepted is dropped, and outcomes come in the order of `seq`.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use crate::checkpoints::lock;
+use crate::error::{AppendError, Halt, HaltCause, Obstacle};
+use crate::idempotency::{EventKey, Sighting, Window};
+use crate::io::IoFailure;
+use crate::options::GROUP_SIZE_MAX;
+use crate::pending::{Outcome, Slot};
+use crate::writer::commit::Committer;
+
+/// Bytes that head, link suffix and line feed add to the fields, at the most.
+const FRAME_SIZE_MAX: usize = 256;
+
+/// An event that was accepted: its stored fields, and where its outcome goes.
+#[derive(Debug)]
+pub(crate) struct Submission {
+    fields: Vec<u8>,
+    key: Option<EventKey>,
+    slot: Arc<Slot>,
+}
+
+impl Submission {
+    /// `fields` are everything between timestamp and link suffix.
+    pub(crate) fn new(fields: Vec<u8>, key: Option<EventKey>) -> Self {
+        Self { fields, key, slot: Arc::default() }
+    }
+
+    pub(crate) fn fields(&self) -> &[u8] {
+        &self.fields
+    }
+
+    fn size(&self) -> usize {
+        self.fields.len() + FRAME_SIZE_MAX
+    }
+}
+
+/// What a caller does when the queue is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WhenFull {
+    Wait,
+    Refuse,
+}
+
+/// Where the outcome of an accepted event will be.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) slot: Arc<Slot>,
+    /// Whether it joined the same event in flight.
+    pub(crate) joined: bool,
+}
+
+/// The queue in front of the committer.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    queue: Mutex<Queue>,
+    /// The writer thread sleeps here.
+    work: Condvar,
+    /// Callers sleep here: for room, for the idempotency window, for the queue to drain.
+    changed: Condvar,
+    committer: Mutex<Committer>,
+    size_max: usize,
+}
+
+#[derive(Debug)]
+struct Queue {
+    waiting: VecDeque<Submission>,
+    waiting_size: usize,
+    committing: bool,
+    /// Callers in `changed`; without one there is nobody to notify.
+    sleepers: u32,
+    state: State,
+    window: Window,
+    window_state: WindowState,
+    durable: u64,
+}
+
+#[derive(Debug)]
+enum State {
+    Open,
+    Closed,
+    Halted(Halt),
+}
+
+/// Whether the idempotency window knows the tail yet.
+#[derive(Clone, Debug)]
+pub(crate) enum WindowState {
+    /// Being rebuilt: events that carry an `event_id` wait.
+    Rebuilding,
+    Ready,
+    /// The tail could not be read: events that carry an `event_id` are refused, for they might be recorded twice.
+    Failed(IoFailure),
+}
+
+impl Writer {
+    pub(crate) fn new(
+        committer: Committer,
+        window: Window,
+        window_state: WindowState,
+        size_max: usize,
+    ) -> Self {
+        let durable = committer.head.next_seq;
+        Self {
+            queue: Mutex::new(Queue {
+                waiting: VecDeque::new(),
+                waiting_size: 0,
+                committing: false,
+                sleepers: 0,
+                state: State::Open,
+                window,
+                window_state,
+                durable,
+            }),
+            work: Condvar::new(),
+            changed: Condvar::new(),
+            committer: Mutex::new(committer),
+            size_max,
+        }
+    }
+
+    /// How many records are durable.
+    pub(crate) fn durable(&self) -> u64 {
+        lock(&self.queue).durable
+    }
+
+    /// Why the log has halted, if it has.
+    pub(crate) fn halted(&self) -> Option<Halt> {
+        match &lock(&self.queue).state {
+            State::Halted(halt) => Some(halt.clone()),
+            State::Open | State::Closed => None,
+        }
+    }
+
+    /// How many events were forgotten before their time because of the memory cap.
+    pub(crate) fn forgotten_early(&self) -> u64 {
+        lock(&self.queue).window.forgotten_early()
+    }
+
+    /// Queues `submissions` in order. Where the queue is full it waits, or refuses them all.
+    pub(crate) fn submit(
+        &self,
+        submissions: Vec<Submission>,
+        when_full: WhenFull,
+    ) -> Result<Vec<Accepted>, AppendError> {
+        let size: usize = submissions.iter().map(Submission::size).sum();
+        let mut accepted = Vec::with_capacity(submissions.len());
+        let mut queue = lock(&self.queue);
+        if when_full == WhenFull::Refuse && queue.waiting_size + size > self.size_max {
+            let (waiting, limit) = (queue.waiting_size, self.size_max);
+            return Err(AppendError::QueueFull { waiting, limit, size });
+        }
+        for submission in submissions {
+            loop {
+                queue.check_open()?;
+                let rebuilding = submission.key.is_some()
+                    && matches!(queue.window_state, WindowState::Rebuilding);
+                let full = queue.waiting_size + submission.size() > self.size_max
+                    && !queue.waiting.is_empty();
+                if !rebuilding && !full {
+                    break;
+                }
+                self.wake_writer(&queue);
+                queue = self.sleep(queue);
+            }
+            accepted.push(queue.accept(submission));
+        }
+        Ok(accepted)
+    }
+
+    /// Has what is queued committed: on this thread where the log is idle, by the writer thread otherwise.
+    pub(crate) fn drive(&self) {
+        let mut queue = lock(&self.queue);
+        if queue.committing || queue.waiting.is_empty() {
+            return;
+        }
+        let batch = queue.take_group();
+        drop(queue);
+        self.commit(batch);
+        let queue = lock(&self.queue);
+        self.wake_writer(&queue);
+    }
+
+    /// Wakes the writer thread if there is work and nobody at it.
+    pub(crate) fn hand_off(&self) {
+        let queue = lock(&self.queue);
+        self.wake_writer(&queue);
+    }
+
+    fn wake_writer(&self, queue: &Queue) {
+        if !queue.committing && !queue.waiting.is_empty() {
+            self.work.notify_one();
+        }
+    }
+
+    /// Commits groups until the log is closed and nothing waits: the writer thread's life.
+    pub(crate) fn run(&self) {
+        loop {
+            let mut queue = lock(&self.queue);
+            while queue.committing || queue.waiting.is_empty() {
+                if !matches!(queue.state, State::Open) && queue.waiting.is_empty() {
+                    return;
+                }
+                queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            }
+            let batch = queue.take_group();
+            drop(queue);
+            self.commit(batch);
+        }
+    }
+
+    /// Commits a batch that was taken with the commit role, and gives the role back.
+    fn commit(&self, batch: Vec<Submission>) {
+        let role = Role { writer: self };
+        if let Some(halt) = self.halted() {
+            self.settle(&batch, vec![Err(AppendError::Halted(halt)); batch.len()]);
+        } else {
+            let mut committer = lock(&self.committer);
+            committer.commit(&batch, |done, outcomes| self.settle(done, outcomes));
+            if let Some(halt) = committer.halted.clone() {
+                drop(committer);
+                self.halt(halt);
+            }
+        }
+        drop(role);
+    }
+
+    /// Remembers what became of `done`, and then tells whoever waits.
+    fn settle(&self, done: &[Submission], outcomes: Vec<Outcome>) {
+        let mut queue = lock(&self.queue);
+        for (submission, outcome) in done.iter().zip(&outcomes) {
+            if let Ok(receipt) = outcome {
+                queue.durable = receipt.seq + 1;
+            }
+            if let Some(key) = &submission.key {
+                match outcome {
+                    Ok(r) => queue.window.recorded(key, r.seq, r.timestamp, r.hash),
+                    Err(_) => queue.window.failed(key),
+                }
+            }
+        }
+        drop(queue);
+        for (submission, outcome) in done.iter().zip(outcomes) {
+            submission.slot.settle(outcome);
+        }
+    }
+
+    /// Stops taking appends: everything that waits is told so.
+    pub(crate) fn halt(&self, halt: Halt) {
+        let mut queue = lock(&self.queue);
+        if matches!(queue.state, State::Halted(_)) {
+            return;
+        }
+        queue.state = State::Halted(halt.clone());
+        let waiting: Vec<_> = mem::take(&mut queue.waiting).into();
+        queue.waiting_size = 0;
+        for key in waiting.iter().filter_map(|submission| submission.key.as_ref()) {
+            queue.window.failed(key);
+        }
+        drop(queue);
+        self.work.notify_all();
+        self.changed.notify_all();
+        for submission in waiting {
+            submission.slot.settle(Err(AppendError::Halted(halt.clone())));
+        }
+    }
+
+    /// Takes no more events, and waits until those that were taken are settled.
+    pub(crate) fn close(&self) {
+        let mut queue = lock(&self.queue);
+        if matches!(queue.state, State::Open) {
+            queue.state = State::Closed;
+        }
+        self.work.notify_all();
+        self.changed.notify_all();
+        while queue.committing || !queue.waiting.is_empty() {
+            queue = self.sleep(queue);
+        }
+    }
+
+    fn sleep<'q>(&self, mut queue: std::sync::MutexGuard<'q, Queue>) -> std::sync::MutexGuard<'q, Queue> {
+        queue.sleepers += 1;
+        let mut queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        queue.sleepers -= 1;
+        queue
+    }
+
+    /// Runs `work` on the idempotency window, which a rebuild fills.
+    pub(crate) fn with_window<T>(&self, work: impl FnOnce(&mut Window) -> T) -> T {
+        work(&mut lock(&self.queue).window)
+    }
+
+    /// Ends the rebuild: those who waited for it go on.
+    pub(crate) fn window_is(&self, state: WindowState) {
+        lock(&self.queue).window_state = state;
+        self.changed.notify_all();
+    }
+
+    /// Whether the log still takes events.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(lock(&self.queue).state, State::Open)
+    }
+
+    /// Runs `work` on the committer, with no group under way: for opening, which writes the log's own records.
+    pub(crate) fn with_committer<T>(&self, work: impl FnOnce(&mut Committer) -> T) -> T {
+        work(&mut lock(&self.committer))
+    }
+}
+
+impl Queue {
+    fn check_open(&self) -> Result<(), AppendError> {
+        match &self.state {
+            State::Open => Ok(()),
+            State::Closed => Err(AppendError::Closed),
+            State::Halted(halt) => Err(AppendError::Halted(halt.clone())),
+        }
+    }
+
+    /// Puts an event into the queue, unless it is there, or recorded, already.
+    fn accept(&mut self, submission: Submission) -> Accepted {
+        let fresh = |slot: &Arc<Slot>| Accepted { slot: Arc::clone(slot), joined: false };
+        let settled = |outcome| fresh(&Arc::new(Slot::settled(outcome)));
+        if let Some(key) = &submission.key {
+            if let WindowState::Failed(failure) = &self.window_state {
+                let cause = Obstacle::Io(failure.clone());
+                return settled(Err(AppendError::NotWritten { cause }));
+            }
+            match self.window.look(key) {
+                Sighting::New => self.window.queued(key, &submission.slot),
+                Sighting::InFlight(slot) => return Accepted { slot, joined: true },
+                Sighting::Recorded(receipt) => return settled(Ok(receipt)),
+                Sighting::Conflict(seq) => return settled(Err(AppendError::Conflict { seq })),
+            }
+        }
+        let accepted = fresh(&submission.slot);
+        self.waiting_size += submission.size();
+        self.waiting.push_back(submission);
+        accepted
+    }
+
+    /// Takes the commit role and the next group; at least one event.
+    fn take_group(&mut self) -> Vec<Submission> {
+        self.committing = true;
+        let mut size = 0;
+        let mut count = 0;
+        for submission in &self.waiting {
+            size += submission.size();
+            if size > GROUP_SIZE_MAX && count > 0 {
+                size -= submission.size();
+                break;
+            }
+            count += 1;
+        }
+        self.waiting_size -= size;
+        self.waiting.drain(..count).collect()
+    }
+}
+
+/// The commit role: given back when dropped. Dropped by a panic, it halts the log, since nobody knows then what was
+/// written.
+struct Role<'w> {
+    writer: &'w Writer,
+}
+
+impl Drop for Role<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.writer.halt(Halt::new(HaltCause::Panicked));
+        }
+        let mut queue = lock(&self.writer.queue);
+        queue.committing = false;
+        let sleepers = queue.sleepers;
+        drop(queue);
+        if sleepers > 0 {
+            self.writer.changed.notify_all();
+        }
+    }
+}

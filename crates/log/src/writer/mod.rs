@@ -1,0 +1,13 @@
+//! Writing: from an event that a caller hands over to a record that no crash takes away.
+//!
+//! - [`group`]: the queue, who commits and who waits;
+//! - [`commit`]: the one commit point;
+//! - [`rotation`]: what happens when the file is full, and retention;
+//! - [`timekeeper`]: the log's own time.
+//!
+//! Invariant: data flows one way, from `group` to `commit` to the disk; only outcomes come back.
+
+pub(crate) mod commit;
+pub(crate) mod group;
+mod rotation;
+pub(crate) mod timekeeper;

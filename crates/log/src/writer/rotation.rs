@@ -1,0 +1,128 @@
+//! Rotation by size, and retention: `audit.log` → `.1` → `.2` …, and the oldest removed where only some are kept.
+//!
+//! Order, so that a crash between any two steps is finished by the next open (`docs/spec/folder.md`): the file is
+//! synced; a checkpoint of exactly the records so far is noted; files shift from the highest number down; the new
+//! file is created; the folder is synced. Where files are to go: their prune record is the first of the new file,
+//! synced; a checkpoint over it is noted; then they are unlinked, the oldest first, the folder synced after each.
+//!
+//! Invariant: no rename replaces a file, and no file is removed that a signed and covered record does not announce.
+
+use indelible_format::own::{Announcement, Prune};
+
+use crate::checkpoints::Noting;
+use crate::error::HaltCause;
+use crate::io::Operation;
+use crate::segment::to_u64;
+use crate::storage::Privacy;
+use crate::writer::commit::{Active, Boundary, CommitError, Committer};
+
+impl Committer {
+    /// Rotates: on return `audit.log` is a new file, whose first record is the prune record if one was due.
+    ///
+    /// # Durability
+    /// On success all steps are on the disk; on [`CommitError::Refused`] the next commit goes on where it stopped.
+    pub(crate) fn rotate(&mut self) -> Result<(), CommitError> {
+        // The file is synced: only then are its hashes handed to the publisher.
+        self.publisher.publish(Noting::Always)?;
+        self.shift()?;
+        self.finish_rotation()
+    }
+
+    /// Does what is left to do of a rotation, if anything.
+    pub(crate) fn finish_rotation(&mut self) -> Result<(), CommitError> {
+        if self.active.is_none() {
+            self.create_active()?;
+        }
+        if self.active.as_ref().is_some_and(|active| active.size == 0) {
+            self.announce_prune()?;
+        }
+        Ok(())
+    }
+
+    /// Renames the segments, from the highest number down. A crash in between leaves a gap, which the next open
+    /// closes by going on.
+    fn shift(&mut self) -> Result<(), CommitError> {
+        for number in (0..=to_u64(self.rotated.len())).rev() {
+            self.rename_segment(number)?;
+        }
+        self.rotated.push(self.begins);
+        self.begins = Boundary { first_seq: self.head.next_seq, prev_hash: self.head.hash };
+        self.active = None;
+        Ok(())
+    }
+
+    /// Renames segment `number` to the next higher one. It can't be taken back in general, so a failure halts.
+    pub(crate) fn rename_segment(&self, number: u64) -> Result<(), CommitError> {
+        let (from, to) = (self.layout.segment(number), self.layout.segment(number + 1));
+        self.storage
+            .rename(&from, &to)
+            .map_err(|e| CommitError::halted(Operation::Rename, &from, e))
+    }
+
+    /// Creates `audit.log`.
+    fn create_active(&mut self) -> Result<(), CommitError> {
+        let path = self.layout.segment(0);
+        let file = self
+            .storage
+            .create_new(&path, Privacy::Group)
+            .map_err(|e| CommitError::refused(Operation::Create, &path, e))?;
+        let stat = file.stat().map_err(|e| CommitError::halted(Operation::Stat, &path, e))?;
+        let folder = self.layout.folder();
+        self.storage
+            .sync_folder(folder)
+            .map_err(|e| CommitError::halted(Operation::Sync, folder, e))?;
+        self.active = Some(Active { file, id: stat.id, size: 0 });
+        Ok(())
+    }
+
+    /// Writes the prune record where more segments are there than are kept, and removes what it announces.
+    fn announce_prune(&mut self) -> Result<(), CommitError> {
+        let Some(kept) = self.max_files.and_then(|count| usize::try_from(count).ok()) else {
+            return Ok(());
+        };
+        let excess = self.rotated.len().saturating_sub(kept);
+        let Some(first_kept) = self.rotated.get(excess).filter(|_| excess > 0).copied() else {
+            return Ok(());
+        };
+        let identity = self.publisher.identity();
+        let announcement = Announcement::Prune(Prune {
+            format: 1,
+            log_id: identity.log_id(),
+            origin: identity.origin().clone(),
+            keys: vec![identity.verifier_key().clone()],
+            first_kept_seq: first_kept.first_seq,
+            last_pruned_hash: first_kept.prev_hash,
+            files: to_u64(excess),
+            reason: "max_files".to_owned(),
+        });
+        self.commit_own(b"", &[announcement])?;
+        self.doomed = excess;
+        self.remove_doomed()
+    }
+
+    /// Removes the segments that a durable prune record announces. Where the disk does not let them go, they stay,
+    /// announced, until the next rotation or open: the log is sound with them.
+    pub(crate) fn remove_doomed(&mut self) -> Result<(), CommitError> {
+        if self.doomed == 0 {
+            return Ok(());
+        }
+        self.publisher.publish(Noting::Always)?;
+        while self.doomed > 0 {
+            let path = self.layout.segment(to_u64(self.rotated.len()));
+            match self.storage.unlink(&path) {
+                Ok(()) => {}
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                    return Err(HaltCause::Replaced { path }.into());
+                }
+                Err(_) => return Ok(()),
+            }
+            let folder = self.layout.folder();
+            self.storage
+                .sync_folder(folder)
+                .map_err(|e| CommitError::halted(Operation::Sync, folder, e))?;
+            self.rotated.remove(0);
+            self.doomed -= 1;
+        }
+        Ok(())
+    }
+}

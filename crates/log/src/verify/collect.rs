@@ -1,0 +1,83 @@
+//! Gathers findings, a limited number of each problem, and says how many were left out.
+//!
+//! Invariant: memory does not grow with the damage.
+
+use std::collections::HashMap;
+
+use super::finding::{Finding, FindingClass, Problem};
+
+/// Findings of one problem that are kept; more are counted.
+const KEPT_PER_PROBLEM: u64 = 50;
+
+/// Findings in the order in which they were made.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    kept: Vec<Finding>,
+    counts: HashMap<Problem, u64>,
+}
+
+impl Findings {
+    pub(super) fn add(&mut self, finding: Finding) {
+        let count = self.counts.entry(finding.problem).or_default();
+        *count += 1;
+        if *count <= KEPT_PER_PROBLEM {
+            self.kept.push(finding);
+        }
+    }
+
+    /// Puts what `other` found behind what is here.
+    pub(super) fn append(&mut self, other: Self) {
+        for (problem, count) in &other.counts {
+            let kept = other.kept.iter().filter(|finding| finding.problem == *problem).count();
+            let left_out = count - u64::try_from(kept).unwrap_or(*count);
+            *self.counts.entry(*problem).or_default() += left_out;
+        }
+        for finding in other.kept {
+            self.add(finding);
+        }
+    }
+
+    /// Whether anything found so far is a fault.
+    pub(super) fn has_fault(&self) -> bool {
+        self.kept.iter().any(|finding| finding.class.is_fault())
+    }
+
+    /// Everything found: faults first, then a torn tail, then what is only worth knowing; and how many were left out.
+    pub(super) fn finish(mut self) -> (Vec<Finding>, u64) {
+        let found: u64 = self.counts.values().sum();
+        let left_out = found.saturating_sub(u64::try_from(self.kept.len()).unwrap_or(u64::MAX));
+        // Stable: within a rank the order of finding stays.
+        self.kept.sort_by_key(|finding| rank(finding.class));
+        (self.kept, left_out)
+    }
+}
+
+fn rank(class: FindingClass) -> u8 {
+    match class {
+        FindingClass::Damage | FindingClass::Missing | FindingClass::Tampering => 0,
+        FindingClass::TornTail => 1,
+        FindingClass::FormNotChecked | FindingClass::KeyUnknown | FindingClass::NotAnchored => 2,
+        FindingClass::Adopted | FindingClass::Pruned | FindingClass::Redacted => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_come_first_in_the_order_of_finding_and_many_are_counted() {
+        let mut findings = Findings::default();
+        findings.add(Finding::new(Problem::NotAnchored));
+        findings.add(Finding::new(Problem::TailTorn));
+        for seq in 0..60 {
+            findings.add(Finding::new(Problem::HashMismatch).record(seq));
+        }
+        findings.add(Finding::new(Problem::CutOff));
+        let (kept, left_out) = findings.finish();
+        assert_eq!(left_out, 10);
+        assert_eq!(kept.first().and_then(|f| f.seq), Some(0));
+        let tail: Vec<_> = kept.iter().rev().take(3).map(|f| f.problem).collect();
+        assert_eq!(tail, [Problem::NotAnchored, Problem::TailTorn, Problem::CutOff]);
+    }
+}

@@ -1,0 +1,244 @@
+//! Verifies a log folder, and says what it found: [`Verifier`], [`Report`], [`Finding`].
+//!
+//! The order is that of `docs/spec/`, *Reading*: `checkpoints.jsonl`, `checkpoint`, segments from the oldest to the
+//! newest, rows; so it works on a closed folder, on a copy, and on a folder that is being appended to.
+//!
+//! Invariants:
+//! - it only reads;
+//! - what is wrong with the log is a finding, and no error; an error means that it could not look;
+//! - memory grows with the notes, the segments and the redactions of a log, not with its records.
+//!
+//! It never repairs, and it judges no intent.
+
+mod collect;
+mod evidence;
+pub(crate) mod finding;
+mod notes;
+mod place;
+mod plan;
+mod policy;
+mod report;
+mod rows;
+mod tree;
+mod walk;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use indelible_format::identity::Origin;
+use indelible_format::note::VerifierKey;
+
+use self::collect::Findings;
+pub use self::finding::{Finding, FindingClass, Problem};
+use self::notes::SignedRoots;
+use self::plan::{Identity, Plan};
+use self::policy::Policy;
+pub use self::report::{Report, Verdict};
+use self::tree::Tree;
+use self::walk::{Boundary, Ground, Walk};
+use crate::io::IoFailure;
+use crate::layout::{ACTIVE, Layout};
+use crate::storage::Storage;
+use crate::storage::local::LocalStorage;
+
+/// How often it begins again where segments are renamed or removed under it.
+const ATTEMPTS_MAX: u32 = 100;
+
+/// Verifies one log folder.
+///
+/// # Examples
+/// ```no_run
+/// let report = indelible::Verifier::new("audit")?.verify()?;
+/// print!("{report}");
+/// # Ok::<(), indelible::VerifyError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Verifier {
+    storage: Arc<dyn Storage>,
+    folder: PathBuf,
+    keys: Vec<VerifierKey>,
+}
+
+/// Why a folder could not be looked at; this says nothing about the log.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// The path has no name of its own.
+    #[error("{} names no folder of its own", folder.display())]
+    NoFolder {
+        /// The path.
+        folder: PathBuf,
+    },
+    /// This machine's files can't be worked on.
+    #[error("could not prepare to read files: {0}")]
+    Storage(#[source] std::io::Error),
+    /// A file or the folder could not be opened or read.
+    #[error(transparent)]
+    Io(#[from] IoFailure),
+    /// Segments were renamed or removed each time it looked.
+    #[error("{} keeps changing: its files moved in each of {attempts} attempts", folder.display())]
+    KeepsChanging {
+        /// The folder.
+        folder: PathBuf,
+        /// How often it looked.
+        attempts: u32,
+    },
+}
+
+impl Verifier {
+    /// Verifies the log at `folder` on this machine.
+    ///
+    /// # Errors
+    /// This machine's files can't be worked on.
+    pub fn new(folder: impl AsRef<Path>) -> Result<Self, VerifyError> {
+        let storage = LocalStorage::new().map_err(VerifyError::Storage)?;
+        Ok(Self::on(Arc::new(storage), folder))
+    }
+
+    /// Verifies the log at `folder` on another disk.
+    pub fn on(storage: Arc<dyn Storage>, folder: impl AsRef<Path>) -> Self {
+        Self { storage, folder: folder.as_ref().to_path_buf(), keys: Vec::new() }
+    }
+
+    /// Adds a key that is known from elsewhere. With one or more, only their signatures count; without, those of the
+    /// key that the log itself names, and the report says that it is not anchored.
+    #[must_use]
+    pub fn with_key(mut self, key: VerifierKey) -> Self {
+        self.keys.push(key);
+        self
+    }
+
+    /// Checks everything.
+    ///
+    /// # Errors
+    /// The folder, or a file in it, could not be looked at. What is wrong with the log is in the report.
+    pub fn verify(&self) -> Result<Report, VerifyError> {
+        let layout = Layout::of(&self.folder)
+            .ok_or_else(|| VerifyError::NoFolder { folder: self.folder.clone() })?;
+        for _ in 0..ATTEMPTS_MAX {
+            if let Some(report) = self.attempt(&layout)? {
+                return Ok(report);
+            }
+        }
+        Err(VerifyError::KeepsChanging { folder: self.folder.clone(), attempts: ATTEMPTS_MAX })
+    }
+
+    /// One look; `None` where segments moved under it.
+    fn attempt(&self, layout: &Layout) -> Result<Option<Report>, VerifyError> {
+        let storage = self.storage.as_ref();
+        let mut out = Findings::default();
+        let mut in_notes = Findings::default();
+        let stored = notes::read(storage, layout, &mut in_notes)?;
+        let Some(plan) = Plan::of(storage, layout)? else { return Ok(None) };
+        let keys = self.keys_for(plan.identity.as_ref());
+        let origin = plan.identity.as_ref().map(|identity| &identity.origin);
+        let roots = SignedRoots::judge(&stored, origin, &keys, &mut in_notes);
+        let tree = Tree::open(storage, layout, &roots)?;
+        let policy = Policy::new(plan.identity.as_ref(), &keys);
+        let ground = Ground { storage, layout, plan: &plan, roots: &roots };
+        let mut walk = Walk::new(ground, tree, policy);
+        if !walk.run(&mut out)? {
+            return Ok(None);
+        }
+        walk.tree.finish(&mut out);
+        out.append(in_notes);
+        let first = walk.first().cloned();
+        walk.policy.finish(first.as_ref(), &mut out);
+        let signed = Signed { plan: &plan, roots: &roots, has_keys: !keys.is_empty() };
+        self.judge_whole(&signed, walk.next_seq(), &mut out);
+        if !roots.is_empty() {
+            self.judge_boundaries(layout, origin, &keys, &walk.boundaries, &mut out)?;
+        }
+        let (findings, suppressed) = out.finish();
+        Ok(Some(Report {
+            findings,
+            suppressed,
+            log_id: plan.identity.as_ref().map(|identity| identity.log_id),
+            origin: origin.cloned(),
+            anchored: !self.keys.is_empty(),
+            segments: u64::try_from(plan.segments.len()).unwrap_or(u64::MAX),
+            first_seq: first.map(|first| first.seq),
+            records: walk.records,
+            next_seq: walk.next_seq(),
+            head: walk.head(),
+            root: walk.tree.root(),
+            checkpoint_size: roots.latest().map(|(size, _)| size),
+            checkpoints: roots.notes,
+            checkpoints_unknown: roots.unknown,
+        }))
+    }
+
+    /// Keys whose signatures count.
+    fn keys_for(&self, identity: Option<&Identity>) -> Vec<VerifierKey> {
+        if self.keys.is_empty() {
+            identity.map(|identity| identity.keys.clone()).unwrap_or_default()
+        } else {
+            self.keys.clone()
+        }
+    }
+
+    /// Boundaries without a note; a rotation since the notes were read made another.
+    fn judge_boundaries(
+        &self,
+        layout: &Layout,
+        origin: Option<&Origin>,
+        keys: &[VerifierKey],
+        boundaries: &[Boundary],
+        out: &mut Findings,
+    ) -> Result<(), VerifyError> {
+        if boundaries.is_empty() {
+            return Ok(());
+        }
+        let mut unheard = Findings::default();
+        let stored = notes::read(self.storage.as_ref(), layout, &mut unheard)?;
+        let newer = SignedRoots::judge(&stored, origin, keys, &mut unheard);
+        for boundary in boundaries.iter().filter(|boundary| newer.at(boundary.size).is_none()) {
+            out.add(
+                Finding::new(Problem::BoundaryNotNoted)
+                    .at(&boundary.file, 0)
+                    .expected(format_args!("a signed note of {} records", boundary.size)),
+            );
+        }
+        Ok(())
+    }
+
+    /// What only the whole log shows.
+    fn judge_whole(&self, signed: &Signed<'_>, next_seq: Option<u64>, out: &mut Findings) {
+        let Signed { plan, roots, has_keys } = signed;
+        if next_seq.is_none() {
+            out.add(Finding::new(Problem::NoRecord));
+        } else if plan.identity.is_none() {
+            out.add(Finding::new(Problem::IdentityUnknown));
+        }
+        if let Some((size, root)) = roots.latest()
+            && size > next_seq.unwrap_or(0)
+        {
+            let newest = plan.segments.last();
+            let name = newest.map_or_else(|| ACTIVE.to_owned(), |newest| newest.name());
+            out.add(
+                Finding::new(Problem::CutOff)
+                    .at(name, newest.map_or(0, |newest| newest.size))
+                    .expected(format_args!("{size} records"))
+                    .found(format_args!("{} records", next_seq.unwrap_or(0)))
+                    .evidence(format!("signed in {} at byte {}", root.file, root.offset)),
+            );
+        }
+        if *has_keys && roots.is_empty() {
+            let finding = Finding::new(Problem::NoCheckpoint);
+            out.add(finding.found(format_args!("{} notes by other keys", roots.unknown)));
+        }
+        if self.keys.is_empty() {
+            out.add(Finding::new(Problem::NotAnchored).evidence(
+                "whoever can write the files and has made a key of their own could have written all of this anew: \
+                 give the key that `init` printed with --key to rule that out",
+            ));
+        }
+    }
+}
+
+/// What the log says of itself.
+struct Signed<'a> {
+    plan: &'a Plan,
+    roots: &'a SignedRoots,
+    has_keys: bool,
+}

@@ -1,0 +1,171 @@
+//! What there is to verify: the segments in their order, and whose log they say that they are.
+//!
+//! Invariants:
+//! - a [`Plan`] was the whole folder at one moment: where segments moved under the look, it looks again;
+//! - one descriptor at a time, however many segments there are.
+
+use indelible_format::identity::{LogId, Origin};
+use indelible_format::note::VerifierKey;
+use indelible_format::own::{Create, OwnRecord, Prune};
+use indelible_format::record::{Content, Record};
+
+use crate::io::{IoFailure, Operation};
+use crate::layout::{Layout, segment_name};
+use crate::segment::{Segment, numbers};
+use crate::storage::{Access, FileId, Storage};
+
+/// One segment, not open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Planned {
+    pub(super) number: u64,
+    id: FileId,
+    /// Bytes when it was planned: what comes later is not looked at.
+    pub(super) size: u64,
+    /// Seq of its first record, where that can be read.
+    pub(super) first_seq: Option<u64>,
+}
+
+impl Planned {
+    pub(super) fn name(&self) -> String {
+        segment_name(self.number)
+    }
+}
+
+/// What the log says of itself: its genesis, or a prune record that repeats it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub(super) log_id: LogId,
+    pub(super) origin: Origin,
+    pub(super) keys: Vec<VerifierKey>,
+}
+
+/// The folder at one moment.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    /// Not empty, from the oldest to the newest.
+    pub(super) segments: Vec<Planned>,
+    /// Names of segments without a byte; the active one may be so, others not.
+    pub(super) empty: Vec<String>,
+    pub(super) identity: Option<Identity>,
+}
+
+impl Plan {
+    /// Looks at every segment's first line. `None` where segments moved meanwhile.
+    pub(super) fn of(storage: &dyn Storage, layout: &Layout) -> Result<Option<Self>, IoFailure> {
+        let mut seen = Vec::new();
+        let mut plan = Self::default();
+        let mut keyed: Vec<(u64, Planned)> = Vec::new();
+        let mut place = 0;
+        let mut identified_by = u64::MAX;
+        for number in numbers(storage, layout)? {
+            let segment = match Segment::open(storage, layout, number, Access::Read) {
+                Err(failure) if failure.is_not_found() => return Ok(None),
+                // A first line that can't be read is for the walk to report.
+                Err(failure) if failure.operation == Operation::Read => {
+                    unread(storage, layout, number)?
+                }
+                opened => opened?,
+            };
+            seen.push((number, segment.id));
+            if segment.size == 0 {
+                plan.empty.push(segment.name());
+                continue;
+            }
+            let first_seq = segment.first.as_ref().map(|head| head.seq);
+            place = first_seq.unwrap_or(place);
+            if let Some(line) = segment.first_line.as_deref().filter(|_| place < identified_by)
+                && let Some(identity) = identity(line)
+            {
+                plan.identity = Some(identity);
+                identified_by = place;
+            }
+            let Segment { id, size, .. } = segment;
+            keyed.push((place, Planned { number, id, size, first_seq }));
+        }
+        if !unmoved(storage, layout, &seen)? {
+            return Ok(None);
+        }
+        // Stable: where a head can't be read, the number gives the place.
+        keyed.sort_by_key(|(place, _)| *place);
+        plan.segments = keyed.into_iter().map(|(_, planned)| planned).collect();
+        Ok(Some(plan))
+    }
+
+    /// Opens a planned segment, wherever rotation has moved it; `None` where it is gone.
+    pub(super) fn open(
+        storage: &dyn Storage,
+        layout: &Layout,
+        planned: &Planned,
+    ) -> Result<Option<Segment>, IoFailure> {
+        // Rotation only moves a segment to a higher number.
+        for number in numbers(storage, layout)?.into_iter().rev() {
+            if number < planned.number {
+                continue;
+            }
+            let path = layout.segment(number);
+            match storage.stat(&path) {
+                Ok(stat) if stat.id == planned.id => {}
+                Ok(_) => continue,
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(e) => return Err(IoFailure::new(Operation::Stat, &path, e)),
+            }
+            let segment = match Segment::open(storage, layout, number, Access::Read) {
+                Ok(segment) => segment,
+                Err(failure) if failure.is_not_found() => continue,
+                Err(failure) if failure.operation == Operation::Read => {
+                    unread(storage, layout, number)?
+                }
+                Err(failure) => return Err(failure),
+            };
+            // A number of a removed file may have been given to a new one.
+            let same_head = segment.first.as_ref().map(|head| head.seq) == planned.first_seq;
+            if segment.id == planned.id && same_head {
+                return Ok(Some(segment));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// A segment whose first line can't be read from the medium.
+fn unread(storage: &dyn Storage, layout: &Layout, number: u64) -> Result<Segment, IoFailure> {
+    let path = layout.segment(number);
+    let file = storage.open(&path, Access::Read).map_err(IoFailure::of(Operation::Open, &path))?;
+    let stat = file.stat().map_err(IoFailure::of(Operation::Stat, &path))?;
+    Ok(Segment { number, path, file, id: stat.id, size: stat.size, first_line: None, first: None })
+}
+
+/// Whether every name still means the file that was opened under it, and no name has come or gone.
+fn unmoved(
+    storage: &dyn Storage,
+    layout: &Layout,
+    seen: &[(u64, FileId)],
+) -> Result<bool, IoFailure> {
+    if numbers(storage, layout)? != seen.iter().map(|(number, _)| *number).collect::<Vec<_>>() {
+        return Ok(false);
+    }
+    for (number, id) in seen {
+        let path = layout.segment(*number);
+        match storage.stat(&path) {
+            Ok(stat) if stat.id == *id => {}
+            Ok(_) => return Ok(false),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            Err(e) => return Err(IoFailure::new(Operation::Stat, &path, e)),
+        }
+    }
+    Ok(true)
+}
+
+fn identity(line: &[u8]) -> Option<Identity> {
+    let record = Record::parse(line).ok()?;
+    let Content::Own(own) = record.content() else { return None };
+    if let OwnRecord::Create(create) = own {
+        let Create { log_id, origin, key, .. } = create.clone();
+        Some(Identity { log_id, origin, keys: vec![key] })
+    } else if let OwnRecord::Prune(prune) = own {
+        let Prune { log_id, origin, keys, .. } = prune.what.clone();
+        Some(Identity { log_id, origin, keys })
+    } else {
+        None
+    }
+}

@@ -1,0 +1,202 @@
+//! What the log says of itself, and whether it may: genesis, prunes, redactions, adoptions, a newer format.
+//!
+//! Invariant: a record that needs the log's signature and has none excuses nothing.
+
+use std::collections::BTreeMap;
+
+use indelible_format::chain::Hash;
+use indelible_format::note::VerifierKey;
+use indelible_format::own::{OwnRecord, Prune, Redact};
+use indelible_format::record::Record;
+use indelible_format::time::Timestamp;
+use indelible_format::tree::leaf_hash;
+
+use super::collect::Findings;
+use super::finding::{Finding, Problem};
+use super::place::Place;
+use super::plan::Identity;
+
+/// The version of the format that is checked in full.
+const FORMAT: u64 = 1;
+
+/// A redacted line that no record has explained yet.
+#[derive(Debug)]
+struct Redacted {
+    hash: Hash,
+    timestamp: Timestamp,
+    place: Place,
+}
+
+/// A record of the log's own, and where it stands.
+#[derive(Debug)]
+pub(super) struct Own<'r> {
+    pub(super) record: &'r Record<'r>,
+    pub(super) own: &'r OwnRecord,
+    pub(super) place: &'r Place,
+    pub(super) first_of_segment: bool,
+}
+
+/// What the log's own records have said so far.
+#[derive(Debug)]
+pub(super) struct Policy<'a> {
+    identity: Option<&'a Identity>,
+    keys: &'a [VerifierKey],
+    redacted: BTreeMap<u64, Redacted>,
+    /// Where the last valid prune record stands that keeps the least, and from which seq on it keeps.
+    prune: Option<(u64, Place)>,
+    newer_from: Option<u64>,
+}
+
+impl<'a> Policy<'a> {
+    /// `keys` are those whose signatures count.
+    pub(super) fn new(identity: Option<&'a Identity>, keys: &'a [VerifierKey]) -> Self {
+        Self { identity, keys, redacted: BTreeMap::new(), prune: None, newer_from: None }
+    }
+
+    /// Whether the form of records is still one that this program knows.
+    pub(super) fn form_known(&self) -> bool {
+        self.newer_from.is_none()
+    }
+
+    /// Keeps a redacted line until a later record explains it.
+    pub(super) fn redacted(&mut self, record: &Record<'_>, place: &Place) {
+        let redacted = Redacted {
+            hash: record.hash(),
+            timestamp: record.timestamp(),
+            place: place.clone(),
+        };
+        self.redacted.insert(record.seq(), redacted);
+    }
+
+    /// Judges a record of the log's own. `leaf_of` gives the leaf of an earlier record.
+    pub(super) fn own(
+        &mut self,
+        own: &Own<'_>,
+        leaf_of: &mut dyn FnMut(u64) -> Option<Hash>,
+        out: &mut Findings,
+    ) {
+        if let Some(identity) = self.identity {
+            let origin = own.record.resource().unwrap_or_default();
+            if origin != identity.origin.as_str() {
+                let finding = own.place.finding(Problem::AnotherLogsRecord);
+                out.add(finding.expected(&identity.origin).found(origin));
+                return;
+            }
+            if !own.own.verify_signed(own.record.entry_head(), &identity.log_id, self.keys) {
+                let finding = own.place.finding(Problem::SignedInvalid);
+                out.add(finding.found(own.own.action()));
+                return;
+            }
+        }
+        if let OwnRecord::Create(create) = own.own {
+            Self::create(own, create.format, out);
+        } else if let OwnRecord::Prune(prune) = own.own {
+            self.prune(own, &prune.what, leaf_of, out);
+        } else if let OwnRecord::Redact(redact) = own.own {
+            self.redact(&redact.what, own.place, out);
+        } else if let OwnRecord::Adopt(adopt) = own.own {
+            let finding = own.place.finding(Problem::Adopted);
+            out.add(finding.found(format_args!("records {} to {}", adopt.from_seq, adopt.to_seq)));
+        } else if let OwnRecord::Format(format) = own.own
+            && format.what.format != FORMAT
+        {
+            self.newer_from.get_or_insert(own.place.seq);
+            out.add(own.place.finding(Problem::FormNotChecked).found(format_args!(
+                "format {}; links, hashes, tree and checkpoints are still checked",
+                format.what.format
+            )));
+        }
+    }
+
+    fn create(own: &Own<'_>, format: u64, out: &mut Findings) {
+        let finding = || own.place.finding(Problem::GenesisInvalid);
+        if own.place.seq != 0 {
+            out.add(finding().found("a second genesis"));
+        } else if own.record.prev_hash() != Hash::ZERO {
+            out.add(finding().expected("64 zeros as _prev_hash").found(own.record.prev_hash()));
+        } else if format != FORMAT {
+            out.add(finding().expected("format 1").found(format_args!("format {format}")));
+        }
+    }
+
+    fn prune(
+        &mut self,
+        own: &Own<'_>,
+        prune: &Prune,
+        leaf_of: &mut dyn FnMut(u64) -> Option<Hash>,
+        out: &mut Findings,
+    ) {
+        let finding = || own.place.finding(Problem::PruneMisplaced);
+        let kept = prune.first_kept_seq;
+        if let Some(identity) = self.identity.filter(|identity| identity.log_id != prune.log_id) {
+            out.add(finding().expected(&identity.log_id).found(&prune.log_id));
+            return;
+        }
+        if !own.first_of_segment {
+            out.add(finding().evidence("it is not the first record of a segment"));
+            return;
+        }
+        let Some(last_pruned) = kept.checked_sub(1).filter(|_| kept <= own.place.seq) else {
+            let expected = format_args!("first_kept_seq from 1 to {}", own.place.seq).to_string();
+            out.add(finding().expected(expected).found(kept));
+            return;
+        };
+        let said = leaf_hash(&prune.last_pruned_hash);
+        match leaf_of(last_pruned) {
+            Some(leaf) if leaf == said => {}
+            Some(leaf) => {
+                out.add(finding().expected(format_args!("leaf {leaf}")).found(format_args!(
+                    "last_pruned_hash {}, whose leaf is {said}",
+                    prune.last_pruned_hash
+                )));
+                return;
+            }
+            // The leaf is lost with others, and that was reported.
+            None if out.has_fault() => {}
+            None => {
+                out.add(finding().evidence(format!(
+                    "record {last_pruned}, which it names, is in no segment and not in tree/0"
+                )));
+                return;
+            }
+        }
+        if self.prune.as_ref().is_none_or(|(most, _)| kept > *most) {
+            self.prune = Some((kept, own.place.clone()));
+        }
+    }
+
+    fn redact(&mut self, redact: &Redact, place: &Place, out: &mut Findings) {
+        let Some(redacted) = self.redacted.get(&redact.seq) else { return };
+        if redacted.hash != redact.hash || redacted.timestamp != redact.timestamp {
+            return;
+        }
+        let finding = redacted.place.finding(Problem::Redacted);
+        out.add(finding.evidence(format!("announced and signed in record {}", place.seq)));
+        self.redacted.remove(&redact.seq);
+    }
+
+    /// Says what no record has explained by the end. `first` is the first record there is.
+    pub(super) fn finish(&mut self, first: Option<&Place>, out: &mut Findings) {
+        for redacted in std::mem::take(&mut self.redacted).into_values() {
+            out.add(redacted.place.finding(Problem::RedactionUnannounced));
+        }
+        let Some(first) = first.filter(|first| first.seq > 0) else { return };
+        match &self.prune {
+            Some((kept, by)) if first.seq <= *kept => {
+                out.add(Finding::new(Problem::Pruned).found(format_args!(
+                    "the log begins with record {}; record {} announces it and is signed",
+                    first.seq, by.seq
+                )));
+            }
+            Some((kept, _)) => out.add(
+                first
+                    .finding(Problem::FirstRecordsMissing)
+                    .expected(format_args!("record {kept} at the latest"))
+                    .found(first.seq),
+            ),
+            None => out.add(
+                first.finding(Problem::FirstRecordsMissing).expected("record 0").found(first.seq),
+            ),
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! The Merkle tree over the records, against the signed roots and against the rows.
+//!
+//! It holds two trees while they differ: the one that the records give, and the one that the rows give. A signed root
+//! says which of them was changed: where the records give it, the rows are damaged; where only the rows give it, the
+//! records were rewritten, and the first leaf that differs says from where on.
+//!
+//! Invariants:
+//! - leaves are pushed by rising seq, each once; one that the walk can't give is taken from the rows;
+//! - no difference becomes a finding before a signed root has decided whose it is;
+//! - rows are compared up to the mark; behind it they mean nothing.
+
+use indelible_format::chain::Hash;
+use indelible_format::tile;
+use indelible_format::tree::{Frontier, leaf_hash};
+
+use super::collect::Findings;
+use super::finding::{Finding, Problem};
+use super::notes::SignedRoots;
+use super::place::Place;
+use super::report::as_in_checkpoint;
+use super::rows::{Gap, HASH_SIZE, Row};
+use crate::io::IoFailure;
+use crate::layout::Layout;
+use crate::storage::Storage;
+
+/// A hash of a row that is not the one that the records give.
+#[derive(Clone, Debug)]
+struct Difference {
+    row: u8,
+    index: u64,
+    /// The record, where it is a leaf.
+    place: Option<Place>,
+    expected: Hash,
+    found: Hash,
+}
+
+/// Both trees, and what has been compared.
+#[derive(Debug)]
+pub(super) struct Tree<'a> {
+    roots: &'a SignedRoots,
+    mark: u64,
+    rows: Vec<Row>,
+    by_records: Frontier,
+    /// Only while it is another one.
+    by_rows: Option<Frontier>,
+    /// First difference since the last signed root, and how many.
+    difference: Option<Difference>,
+    differences: u64,
+    /// Per row, the hashes of the tile under way.
+    tiles: Vec<Vec<Hash>>,
+    /// Rows of which it was said that they are short or unreadable.
+    gaps_told: Vec<u8>,
+    /// The last size whose signed root was found right.
+    agreed: Option<u64>,
+    /// Whether the last signed root was not what the records gave: then the next ones are not, either.
+    rewritten: bool,
+    /// Whether a leaf is not to be had, or no tree gives the signed root any more.
+    lost: bool,
+}
+
+impl<'a> Tree<'a> {
+    pub(super) fn open(
+        storage: &dyn Storage,
+        layout: &Layout,
+        roots: &'a SignedRoots,
+    ) -> Result<Self, IoFailure> {
+        let mark = roots.mark();
+        let rows = (0..tile::rows(mark).clamp(1, 8))
+            .map(|number| Row::open(storage, layout, number))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            roots,
+            mark,
+            tiles: vec![Vec::new(); rows.len()],
+            rows,
+            by_records: Frontier::new(),
+            by_rows: None,
+            difference: None,
+            differences: 0,
+            gaps_told: Vec::new(),
+            agreed: None,
+            rewritten: false,
+            lost: false,
+        })
+    }
+
+    /// Leaves so far.
+    pub(super) fn size(&self) -> u64 {
+        self.by_records.size()
+    }
+
+    /// Root over all leaves so far; `None` where a leaf is not to be had.
+    pub(super) fn root(&self) -> Option<Hash> {
+        (!self.lost).then(|| self.by_records.root())
+    }
+
+    /// The leaf of record `seq` in the rows, as far as a signed root covers it.
+    pub(super) fn row_leaf(&mut self, seq: u64) -> Option<Hash> {
+        (seq < self.mark).then(|| self.stored(0, seq).ok()).flatten()
+    }
+
+    /// The leaf of a pruned record in the rows.
+    pub(super) fn stored_leaf(&mut self, seq: u64) -> Option<Hash> {
+        self.stored(0, seq).ok()
+    }
+
+    /// Takes the leaves of pruned records, those before `first`, from the rows. `prev_hash` is the hash that the first
+    /// record names.
+    pub(super) fn begin(&mut self, first: u64, prev_hash: &Hash, place: &Place, out: &mut Findings) {
+        for seq in 0..first {
+            match self.stored(0, seq) {
+                Ok(leaf) => self.grow(leaf, None, out),
+                Err(gap) => {
+                    self.lost = true;
+                    let name = self.row_name(0);
+                    let mut finding = Finding::new(Problem::LeavesLost)
+                        .at(name, seq.saturating_mul(HASH_SIZE))
+                        .record(seq)
+                        .expected(format_args!("leaves of {first} pruned records"))
+                        .found(format_args!("{seq} leaves"));
+                    if let Gap::Unreadable(why) = gap {
+                        finding = finding.evidence(format!("the next can't be read: {why}"));
+                    }
+                    out.add(finding);
+                    return;
+                }
+            }
+        }
+        let expected = leaf_hash(prev_hash);
+        let Some(last) = first.checked_sub(1) else { return };
+        if let Ok(found) = self.stored(0, last)
+            && found != expected
+        {
+            out.add(
+                Finding::new(Problem::ChainBroken)
+                    .at(&*place.file, place.offset)
+                    .record(first)
+                    .expected(format_args!("the record of leaf {found} in tree/0"))
+                    .found(format_args!("{prev_hash}, whose leaf is {expected}"))
+                    .evidence(if self.agreed == Some(first) {
+                        "a signed checkpoint covers the leaf of the pruned record before it"
+                    } else {
+                        "no signed checkpoint of just these records was found to agree with either"
+                    }),
+            );
+        }
+    }
+
+    /// Takes the next record's leaf. Records that were passed over since the last are taken from the rows.
+    pub(super) fn push(&mut self, seq: u64, hash: &Hash, place: &Place, out: &mut Findings) {
+        self.borrow_up_to(seq, out);
+        if self.lost || seq != self.size() {
+            return;
+        }
+        let leaf = leaf_hash(hash);
+        if seq < self.mark {
+            self.compare(0, seq, leaf, Some(place), out);
+        }
+        self.grow(leaf, Some(place), out);
+    }
+
+    /// Takes the leaves before `seq` from the rows, for records that are not intact.
+    pub(super) fn borrow_up_to(&mut self, seq: u64, out: &mut Findings) {
+        while !self.lost && self.size() < seq {
+            let at = self.size();
+            match self.row_leaf(at) {
+                Some(leaf) => self.grow(leaf, None, out),
+                None => self.lost = true,
+            }
+        }
+    }
+
+    /// Says what no signed root has decided.
+    pub(super) fn finish(&mut self, out: &mut Findings) {
+        if self.difference.is_some() && !self.lost {
+            self.report_rows(
+                out,
+                Some("no signed checkpoint over these records is left to say which of them is right"),
+            );
+        }
+    }
+
+    fn grow(&mut self, leaf: Hash, place: Option<&Place>, out: &mut Findings) {
+        let index = self.size();
+        if let Some(by_rows) = &mut self.by_rows {
+            let stored = self.rows.first_mut().and_then(|row| row.hash(index).ok());
+            by_rows.push(stored.unwrap_or(leaf));
+        }
+        self.by_records.push(leaf);
+        if self.size() <= self.mark {
+            self.fold(leaf, out);
+        }
+        self.check_root(place, out);
+    }
+
+    /// Adds `leaf` to the tiles under way; each that is full is one hash of the row above.
+    fn fold(&mut self, leaf: Hash, out: &mut Findings) {
+        let mut hash = leaf;
+        let size = self.size();
+        for row in 0_u8.. {
+            let Some(tile) = self.tiles.get_mut(usize::from(row)) else { return };
+            tile.push(hash);
+            if tile.len() < usize::from(tile::WIDTH) {
+                return;
+            }
+            let Some(root) = tile::fold(tile) else { return };
+            tile.clear();
+            hash = root;
+            let above = row + 1;
+            if usize::from(above) < self.rows.len() {
+                let index = tile::row_count(above, size) - 1;
+                self.compare(above, index, hash, None, out);
+            }
+        }
+    }
+
+    /// Compares one hash with that of its row, and keeps a difference until a signed root decides.
+    fn compare(
+        &mut self,
+        row: u8,
+        index: u64,
+        expected: Hash,
+        place: Option<&Place>,
+        out: &mut Findings,
+    ) {
+        let found = match self.stored(row, index) {
+            Ok(found) if found == expected => return,
+            Ok(found) => found,
+            Err(gap) => return self.report_gap(row, index, gap, out),
+        };
+        if row == 0 && self.by_rows.is_none() {
+            self.by_rows = Some(self.by_records.clone());
+        }
+        self.differences += 1;
+        let place = place.cloned();
+        self.difference.get_or_insert(Difference { row, index, place, expected, found });
+    }
+
+    fn check_root(&mut self, place: Option<&Place>, out: &mut Findings) {
+        let size = self.size();
+        let Some(signed) = self.roots.at(size).filter(|_| !self.lost) else { return };
+        if self.by_records.root() == signed.root {
+            if self.difference.is_some() {
+                self.report_rows(out, None);
+            }
+            self.by_rows = None;
+            self.agreed = Some(size);
+            self.rewritten = false;
+            return;
+        }
+        let rows_agree = self.by_rows.as_ref().is_some_and(|tree| tree.root() == signed.root);
+        let changed = self.difference.take().filter(|difference| difference.row == 0);
+        self.differences = 0;
+        let mut finding = Finding::new(Problem::RootMismatch);
+        finding = match changed.as_ref().and_then(|d| d.place.as_ref()).or(place) {
+            Some(place) => finding.at(&*place.file, place.offset).record(place.seq),
+            None => finding.in_file("tree/0"),
+        };
+        finding = finding
+            .expected(as_in_checkpoint(&signed.root))
+            .found(as_in_checkpoint(&self.by_records.root()));
+        finding = finding.evidence(format!(
+            "the root over the first {size} records is signed in {} at byte {}",
+            signed.file, signed.offset
+        ));
+        finding = match (rows_agree, self.agreed) {
+            (true, _) => finding.evidence(
+                "tree/0 still gives the signed root, and this is the first record that differs from it",
+            ),
+            (false, Some(agreed)) => finding.evidence(format!(
+                "the first {agreed} records are as signed; what was changed is one of those after them"
+            )),
+            (false, None) => finding,
+        };
+        if !std::mem::replace(&mut self.rewritten, true) {
+            out.add(finding);
+        }
+        // What was signed is what later roots build on.
+        match self.by_rows.take() {
+            Some(tree) if rows_agree => {
+                self.by_records = tree;
+                self.refold();
+            }
+            Some(_) | None => self.lost = true,
+        }
+    }
+
+    /// After the rows' leaves took the place of the records', the tiles under way are theirs too.
+    fn refold(&mut self) {
+        let size = self.size();
+        for (number, row) in (0_u8..).zip(&mut self.rows) {
+            let Some(tile) = self.tiles.get_mut(usize::from(number)) else { return };
+            let count = tile::row_count(number, size);
+            let first = count - count % u64::from(tile::WIDTH);
+            *tile = (first..count).map(|index| row.hash(index).unwrap_or(Hash::ZERO)).collect();
+        }
+    }
+
+    fn report_rows(&mut self, out: &mut Findings, undecided: Option<&str>) {
+        let count = std::mem::take(&mut self.differences);
+        let Some(difference) = self.difference.take() else { return };
+        let mut finding = Finding::new(Problem::RowsDiffer)
+            .at(self.row_name(difference.row), difference.index.saturating_mul(HASH_SIZE))
+            .expected(difference.expected)
+            .found(difference.found);
+        if let Some(place) = &difference.place {
+            finding = finding.record(place.seq);
+        }
+        finding = finding.evidence(undecided.unwrap_or(
+            "the records give the root that was signed, so the row can be rebuilt from them",
+        ));
+        if count > 1 {
+            finding = finding.evidence(format!("{count} hashes differ up to here"));
+        }
+        out.add(finding);
+    }
+
+    /// Says once a row that a row is shorter than the mark, or can't be read.
+    fn report_gap(&mut self, row: u8, index: u64, gap: Gap, out: &mut Findings) {
+        if self.gaps_told.contains(&row) {
+            return;
+        }
+        self.gaps_told.push(row);
+        let size = self.rows.get(usize::from(row)).map_or(0, |row| row.size);
+        let name = self.row_name(row);
+        out.add(match gap {
+            Gap::Short => Finding::new(Problem::RowsMissing)
+                .at(name, size)
+                .expected(format_args!("{} bytes", tile::row_count(row, self.mark) * HASH_SIZE))
+                .found(format_args!("{size} bytes"))
+                .evidence("the row can be rebuilt from the records"),
+            Gap::Unreadable(why) => {
+                Finding::new(Problem::Unreadable).at(name, index * HASH_SIZE).found(why)
+            }
+        });
+    }
+
+    fn stored(&mut self, row: u8, index: u64) -> Result<Hash, Gap> {
+        self.rows.get_mut(usize::from(row)).ok_or(Gap::Short)?.hash(index)
+    }
+
+    fn row_name(&self, row: u8) -> String {
+        self.rows.get(usize::from(row)).map_or_else(String::new, Row::name)
+    }
+}

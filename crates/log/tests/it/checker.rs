@@ -1,0 +1,33 @@
+//! The one checker that every test of the log ends with.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use indelible::format::note::VerifierKey;
+use indelible::storage::Storage;
+use indelible::{Report, Verdict, Verifier};
+
+/// Verifies everything about the log in `folder`, against `keys` or, where there are none, against its own; a log that
+/// is not sound ends the test with the whole report.
+#[track_caller]
+pub(crate) fn assert_log_is_sound(
+    storage: &Arc<dyn Storage>,
+    folder: impl AsRef<Path>,
+    keys: &[VerifierKey],
+) -> Report {
+    let report = verify(storage, folder.as_ref(), keys);
+    assert_eq!(report.verdict(), Verdict::Sound, "{}:\n{report}", folder.as_ref().display());
+    assert_eq!(report.anchored, !keys.is_empty());
+    report
+}
+
+/// The report on the log in `folder`.
+#[track_caller]
+pub(crate) fn verify(storage: &Arc<dyn Storage>, folder: &Path, keys: &[VerifierKey]) -> Report {
+    let verifier = Verifier::on(Arc::clone(storage), folder);
+    let verifier = keys.iter().cloned().fold(verifier, Verifier::with_key);
+    match verifier.verify() {
+        Ok(report) => report,
+        Err(e) => panic!("{} can't be looked at: {e}", folder.display()),
+    }
+}

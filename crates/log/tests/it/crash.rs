@@ -28,7 +28,7 @@ fn options() -> Options {
 
 fn disk() -> SimulatedDisk {
     let disk = SimulatedDisk::new();
-    disk.plant_folder(Path::new("/logs"));
+    disk.plant_folder(Path::new("/logs")).unwrap();
     disk
 }
 
@@ -117,7 +117,7 @@ fn after_a_crash_at_any_operation_nothing_acknowledged_is_gone() {
     let mut states = 0;
     for at in 0..count {
         let disk = disk();
-        let _: () = disk.crash_at(at);
+        disk.crash_at(at);
         let mut receipts = Vec::new();
         workload(&disk, &mut receipts);
         for state in disk.crash_states(STATES) {
@@ -138,12 +138,12 @@ fn a_crash_during_the_repair_of_a_crash_does_no_harm() {
     let path = Path::new(FOLDER).join("audit.log");
     let mut torn = disk.read_file(&path).unwrap();
     torn.extend_from_slice(b"{\"seq\":99,\"timest");
-    disk.write_file(&path, torn);
+    disk.write_file(&path, torn).unwrap();
     let base = disk.fork();
     drop(AuditLog::open_on(storage(&disk), FOLDER, options()).unwrap());
     for at in 0..disk.operation_count() {
         let disk = base.fork();
-        let _: () = disk.crash_at(at);
+        disk.crash_at(at);
         drop(AuditLog::open_on(storage(&disk), FOLDER, options()));
         for state in disk.crash_states(STATES) {
             let left = disk.after_crash(&state);
@@ -163,7 +163,7 @@ fn each_operation_that_fails_once_loses_nothing_and_lies_about_nothing() {
             let mut receipts = Vec::new();
             workload(&disk, &mut receipts);
             disk.clear_faults();
-            let what = format!("{:?} failed with {errno}", disk.operations().get(at as usize));
+            let what = format!("{:?} failed with {errno}", disk.operations().into_iter().find(|operation| operation.index == at));
             let left = disk.fork();
             if let Err(e @ OpenError::KeyWithoutFolder { .. }) =
                 AuditLog::open_on(storage(&left), FOLDER, options())

@@ -59,7 +59,9 @@ pub enum ReadError {
         file: String,
     },
     /// Another line stands where the record should.
-    #[error("{file} at byte {offset}: expected record {expected}, found another line; verify the log")]
+    #[error(
+        "{file} at byte {offset}: expected record {expected}, found another line; verify the log"
+    )]
     OutOfPlace {
         /// The segment.
         file: String,

@@ -33,7 +33,9 @@ pub(super) enum Search {
     /// It is behind the last one.
     Behind,
     /// It should stand in that file, and does not.
-    Lost { file: String },
+    Lost {
+        file: String,
+    },
 }
 
 /// Looks for record `seq`.

@@ -54,7 +54,9 @@ fn line(seq: u64) -> Vec<u8> {
     write_head(&mut line, seq, Timestamp::from_unix_ns(0).unwrap());
     // Lines of many sizes, so that bisection lands in all places.
     let resource = "r".repeat(usize::try_from(seq % 97 * 9).unwrap());
-    line.extend_from_slice(format!("\"actor\":\"a\",\"action\":\"b\",\"resource\":\"c{resource}\"").as_bytes());
+    line.extend_from_slice(
+        format!("\"actor\":\"a\",\"action\":\"b\",\"resource\":\"c{resource}\"").as_bytes(),
+    );
     seal(&mut line, 0, &Hash::ZERO);
     line.push(b'\n');
     line

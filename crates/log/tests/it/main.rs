@@ -1,4 +1,10 @@
 //! Tests of the log as its users see it, a module for each property.
 
+#[cfg(test)]
 mod checker;
+#[cfg(test)]
+mod mutants;
+#[cfg(test)]
 mod reference;
+#[cfg(test)]
+mod rewriting;

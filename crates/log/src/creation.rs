@@ -116,7 +116,11 @@ fn write_contents(
 }
 
 /// Record 0, with its line feed, and its hash.
-fn genesis(options: &Options, signer: &dyn Signer, named: &Named) -> Result<(Vec<u8>, Hash), OpenError> {
+fn genesis(
+    options: &Options,
+    signer: &dyn Signer,
+    named: &Named,
+) -> Result<(Vec<u8>, Hash), OpenError> {
     let mut line = Vec::new();
     write_head(&mut line, 0, options.clock.now().wall);
     let create = Announcement::Create(Create {
@@ -213,8 +217,7 @@ fn write_file(
     bytes: &[u8],
     privacy: Privacy,
 ) -> Result<(), IoFailure> {
-    let file =
-        storage.create_new(path, privacy).map_err(IoFailure::of(Operation::Create, path))?;
+    let file = storage.create_new(path, privacy).map_err(IoFailure::of(Operation::Create, path))?;
     if !bytes.is_empty() {
         write_whole(file.as_ref(), bytes).map_err(IoFailure::of(Operation::Write, path))?;
     }

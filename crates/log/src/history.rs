@@ -104,7 +104,8 @@ struct NoteLine {
     note: String,
 }
 
-fn note_of(line: &[u8]) -> Option<Vec<u8>> {
+/// The note in a line, without its line feed; `None` where it is not `{"note":"…"}`.
+pub(crate) fn note_of(line: &[u8]) -> Option<Vec<u8>> {
     serde_json::from_slice(line).ok().map(|line: NoteLine| line.note.into_bytes())
 }
 
@@ -152,7 +153,10 @@ mod tests {
     #[test]
     fn a_note_comes_back_as_it_was_written() {
         let line = line_of("origin\n5\nroot=\n\n\u{2014} name sig=\n");
-        assert_eq!(note_of(line.strip_suffix(b"\n").unwrap()).unwrap(), "origin\n5\nroot=\n\n\u{2014} name sig=\n".as_bytes());
+        assert_eq!(
+            note_of(line.strip_suffix(b"\n").unwrap()).unwrap(),
+            "origin\n5\nroot=\n\n\u{2014} name sig=\n".as_bytes()
+        );
         assert_eq!(note_of(b"{\"note\": 5}"), None);
         assert_eq!(note_of(b"{\"note\":\"a\",\"x\":1}"), None);
     }

@@ -23,10 +23,10 @@ use crate::layout::Layout;
 use crate::options::{LastTimestamp, NetworkFileSystem, Options, Salting};
 use crate::pending::Pending;
 use crate::receipt::Receipt;
+use crate::recovery::Recovery;
 use crate::recovery::inspect::{Inspection, inspect};
 use crate::recovery::mend::{Mend, failed};
 use crate::recovery::tail::{TailSeen, read_tail};
-use crate::recovery::Recovery;
 use crate::storage::local::LocalStorage;
 use crate::storage::{Access, Kind, Lock, Medium, Privacy, Storage, StorageFile};
 use crate::tree_store::TreeStore;
@@ -35,7 +35,8 @@ use crate::writer::group::{Submission, WhenFull, WindowState, Writer};
 use crate::writer::timekeeper::Timekeeper;
 
 /// Bytes of an entry besides its fields, with a seq of 20 digits.
-const ENTRY_FRAME_SIZE: usize = "{\"seq\":18446744073709551615,\"timestamp\":\"2026-01-02T03:04:05.000000000Z\",}".len();
+const ENTRY_FRAME_SIZE: usize =
+    "{\"seq\":18446744073709551615,\"timestamp\":\"2026-01-02T03:04:05.000000000Z\",}".len();
 
 /// A log that is open for appending: share it with [`Arc`]; all calls take `&self`.
 ///
@@ -142,7 +143,9 @@ impl AuditLog {
         let tail = read_tail(storage.as_ref(), &layout, &seen)?;
         let now = options.clock.now();
         let last = tail.last.timestamp;
-        if options.last_timestamp == LastTimestamp::Refuse && Timekeeper::is_far_ahead(last, now.wall) {
+        if options.last_timestamp == LastTimestamp::Refuse
+            && Timekeeper::is_far_ahead(last, now.wall)
+        {
             return Err(OpenError::LastTimestampAhead { last, wall: now.wall });
         }
 
@@ -164,8 +167,7 @@ impl AuditLog {
             latest: seen.mark.latest.clone(),
         }));
         publisher.hand_over(&mut tail.hashes.clone());
-        let mut committer =
-            committer(&storage, &layout, &options, &publisher, &seen, &tail)?;
+        let mut committer = committer(&storage, &layout, &options, &publisher, &seen, &tail)?;
         mend.tell(&mut committer, &mut recovery)?;
         if committer.head.next_seq > seen.mark.size || seen.mark.latest.is_none() {
             publisher.publish(Noting::Never).map_err(|e| failed(e.into()))?;
@@ -243,7 +245,11 @@ impl AuditLog {
     ///
     /// # Errors
     /// As [`AuditLog::append`].
-    pub fn append_recorded_by(&self, event: &Event, principal: &str) -> Result<Receipt, AppendError> {
+    pub fn append_recorded_by(
+        &self,
+        event: &Event,
+        principal: &str,
+    ) -> Result<Receipt, AppendError> {
         let prepared = self.prepare(event, Some(principal))?;
         let pending = self.enqueue(vec![prepared], WhenFull::Wait)?;
         self.writer.drive();
@@ -276,7 +282,11 @@ impl AuditLog {
     ///
     /// # Errors
     /// As [`AuditLog::submit`].
-    pub fn submit_recorded_by(&self, event: &Event, principal: &str) -> Result<Pending, AppendError> {
+    pub fn submit_recorded_by(
+        &self,
+        event: &Event,
+        principal: &str,
+    ) -> Result<Pending, AppendError> {
         self.submit_one(event, Some(principal), WhenFull::Wait)
     }
 

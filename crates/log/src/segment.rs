@@ -48,8 +48,15 @@ impl Segment {
         let path = layout.segment(number);
         let file = storage.open(&path, access).map_err(IoFailure::of(Operation::Open, &path))?;
         let stat = file.stat().map_err(IoFailure::of(Operation::Stat, &path))?;
-        let mut segment =
-            Self { number, path, file, id: stat.id, size: stat.size, first_line: None, first: None };
+        let mut segment = Self {
+            number,
+            path,
+            file,
+            id: stat.id,
+            size: stat.size,
+            first_line: None,
+            first: None,
+        };
         segment.first_line = segment.read_first_line()?;
         segment.first = segment.first_line.as_deref().and_then(|line| parse_head(line).ok());
         Ok(segment)
@@ -120,7 +127,9 @@ impl Segment {
         while high - low > SCAN_SIZE {
             let middle = low + (high - low) / 2;
             match self.head_from(middle, high)? {
-                Some((start, head)) if start > low && order(&head) != Ordering::Greater => low = start,
+                Some((start, head)) if start > low && order(&head) != Ordering::Greater => {
+                    low = start
+                }
                 Some(_) | None => high = middle,
             }
         }

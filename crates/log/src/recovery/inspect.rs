@@ -133,7 +133,8 @@ pub(crate) fn last_record(line: &[u8]) -> Option<Last> {
 fn announced_prunes(segments: &[Seen]) -> Vec<(u64, Prune)> {
     let mut prunes = Vec::new();
     for seen in segments {
-        let Some(record) = seen.first_line.as_deref().and_then(|line| Record::parse(line).ok()) else {
+        let Some(record) = seen.first_line.as_deref().and_then(|line| Record::parse(line).ok())
+        else {
             continue;
         };
         if let Content::Own(own @ OwnRecord::Prune(prune)) = record.content()
@@ -169,7 +170,10 @@ fn identify(
     {
         return Ok(Identity::new(prune.log_id, prune.origin.clone(), key.clone()));
     }
-    Err(refused(layout, Finding::new(Problem::IdentityUnknown).in_file(crate::layout::segment_name(first.number))))
+    Err(refused(
+        layout,
+        Finding::new(Problem::IdentityUnknown).in_file(crate::layout::segment_name(first.number)),
+    ))
 }
 
 /// Reads the durable mark, and the tree up to it.
@@ -181,11 +185,20 @@ fn find_mark(
     let history = history::read_tail(storage, layout)?;
     let latest = history::read_latest(storage, layout)?;
     let key = identity.verifier_key();
-    let noted = history.last.as_ref().map(|note| open_note(layout, identity, note, key)).transpose()?.flatten();
-    let stored = latest.as_ref().map(|note| open_note(layout, identity, note, key)).transpose()?.flatten();
+    let noted = history
+        .last
+        .as_ref()
+        .map(|note| open_note(layout, identity, note, key))
+        .transpose()?
+        .flatten();
+    let stored =
+        latest.as_ref().map(|note| open_note(layout, identity, note, key)).transpose()?.flatten();
     let best = match (&stored, &noted) {
         (Some(a), Some(b)) if a.size == b.size && a.root != b.root => {
-            return Err(refused(layout, Finding::new(Problem::Forked).in_file(crate::layout::CHECKPOINT)));
+            return Err(refused(
+                layout,
+                Finding::new(Problem::Forked).in_file(crate::layout::CHECKPOINT),
+            ));
         }
         (Some(a), Some(b)) if b.size > a.size => b,
         (Some(a), _) => a,
@@ -252,8 +265,12 @@ fn check_order(layout: &Layout, segments: &[Seen]) -> Result<(), OpenError> {
         let name = crate::layout::segment_name(after.number);
         let Some(last) = before.last else {
             let name = crate::layout::segment_name(before.number);
-            return Err(refused(layout, Finding::new(Problem::NotARecord).in_file(name)
-                .evidence("it is the last line of a segment that another one follows")));
+            return Err(refused(
+                layout,
+                Finding::new(Problem::NotARecord)
+                    .in_file(name)
+                    .evidence("it is the last line of a segment that another one follows"),
+            ));
         };
         // A torn first line is judged with the tail.
         let Some(first) = after.first else { continue };

@@ -27,7 +27,10 @@ pub(super) fn one_flipped_bit(window: &[u8], line_size: usize) -> Option<Mended>
     if line.len() > MENDED_SIZE_MAX {
         return None;
     }
-    in_entry(line).or_else(|| in_link(line)).or_else(|| split(window, line_size)).or_else(|| merged(line))
+    in_entry(line)
+        .or_else(|| in_link(line))
+        .or_else(|| split(window, line_size))
+        .or_else(|| merged(line))
 }
 
 /// The first byte within `range` of which one flipped bit makes `good` hold.
@@ -61,18 +64,18 @@ fn is_record(line: &[u8]) -> bool {
 
 /// A bit of the entry: only the hash has to be computed, and not of what stands before the byte again.
 fn in_entry(line: &[u8]) -> Option<Mended> {
-    let link = Link::split(line).ok()?;
+    let tied = Link::split(line).ok()?;
     let mut before = Sha256::new();
-    before.update(link.prev_hash.to_hex());
-    for (at, byte) in link.entry_head.iter().enumerate() {
-        let rest = link.entry_head.get(at + 1..)?;
+    before.update(tied.prev_hash.to_hex());
+    for (at, byte) in tied.entry_head.iter().enumerate() {
+        let rest = tied.entry_head.get(at + 1..)?;
         for bit in 0..8 {
             let flipped = byte ^ (1 << bit);
             let mut hasher = before.clone();
             hasher.update([flipped]);
             hasher.update(rest);
             hasher.update(b"}");
-            if hasher.finalize().as_slice() == link.hash.as_bytes() {
+            if hasher.finalize().as_slice() == tied.hash.as_bytes() {
                 let mut line = line.to_vec();
                 flip(&mut line, at, bit);
                 return is_record(&line).then_some(Mended { line, at });
@@ -144,7 +147,8 @@ mod tests {
             for bit in 0..8 {
                 flip(&mut bytes, at, bit);
                 let line_size = memchr::memchr(b'\n', &bytes).unwrap();
-                let mended = one_flipped_bit(&bytes, line_size).unwrap_or_else(|| panic!("{at} {bit}"));
+                let mended =
+                    one_flipped_bit(&bytes, line_size).unwrap_or_else(|| panic!("{at} {bit}"));
                 assert_eq!((&mended.line, mended.at), (&line, at), "bit {bit}");
                 flip(&mut bytes, at, bit);
             }

@@ -30,7 +30,7 @@ use indelible_format::note::VerifierKey;
 
 use self::collect::Findings;
 pub use self::finding::{Finding, FindingClass, Problem};
-use self::notes::SignedRoots;
+use self::notes::{Malformed, SignedRoots};
 use self::plan::{Identity, Plan};
 use self::policy::Policy;
 pub use self::report::{Report, Verdict};
@@ -132,7 +132,8 @@ impl Verifier {
         let Some(plan) = Plan::of(storage, layout)? else { return Ok(None) };
         let keys = self.keys_for(plan.identity.as_ref());
         let origin = plan.identity.as_ref().map(|identity| &identity.origin);
-        let roots = SignedRoots::judge(&stored, origin, &keys, &mut in_notes);
+        let malformed = notes::read_malformed(storage, layout, &stored);
+        let roots = SignedRoots::judge(&stored, &malformed, origin, &keys, &mut in_notes);
         let tree = Tree::open(storage, layout, &roots)?;
         let policy = Policy::new(plan.identity.as_ref(), &keys);
         let ground = Ground { storage, layout, plan: &plan, roots: &roots };
@@ -191,7 +192,7 @@ impl Verifier {
         }
         let mut unheard = Findings::default();
         let stored = notes::read(self.storage.as_ref(), layout, &mut unheard)?;
-        let newer = SignedRoots::judge(&stored, origin, keys, &mut unheard);
+        let newer = SignedRoots::judge(&stored, &Malformed::new(), origin, keys, &mut unheard);
         for boundary in boundaries.iter().filter(|boundary| newer.at(boundary.size).is_none()) {
             out.add(
                 Finding::new(Problem::BoundaryNotNoted)
@@ -214,7 +215,7 @@ impl Verifier {
             && size > next_seq.unwrap_or(0)
         {
             let newest = plan.segments.last();
-            let name = newest.map_or_else(|| ACTIVE.to_owned(), |newest| newest.name());
+            let name = newest.map_or_else(|| ACTIVE.to_owned(), plan::Planned::name);
             out.add(
                 Finding::new(Problem::CutOff)
                     .at(name, newest.map_or(0, |newest| newest.size))

@@ -18,10 +18,11 @@ use super::report::as_in_checkpoint;
 use crate::history::{self, StoredNote};
 use crate::io::{IoFailure, Operation};
 use crate::layout::{CHECKPOINT, HISTORY, Layout};
-use crate::storage::Storage;
+use crate::segment::{read_range, to_u64};
+use crate::storage::{Access, Storage};
 
 /// Notes whose every bit is tried, to see whether a disk explains them.
-const MENDED_MAX: u32 = 4;
+const MENDED_MAX: usize = 4;
 /// Bytes of a note above which its bits are not tried.
 const MENDED_SIZE_MAX: usize = 1024;
 
@@ -41,7 +42,7 @@ pub(super) struct SignedRoots {
     pub(super) notes: u64,
     /// Notes of which no signature is by a known key.
     pub(super) unknown: u64,
-    mended: u32,
+    mended: usize,
 }
 
 /// The notes as they stood when the verifier looked: `checkpoints.jsonl` first, then `checkpoint`, so that one made
@@ -56,6 +57,24 @@ pub(super) fn read(
     Ok(notes)
 }
 
+/// The bytes of the lines of `checkpoints.jsonl` that are no notes, as far as they may be tried, by where they begin.
+pub(super) fn read_malformed(
+    storage: &dyn Storage,
+    layout: &Layout,
+    notes: &[StoredNote],
+) -> Malformed {
+    let malformed = notes.iter().filter(|note| note.note.is_none()).map(|note| note.offset);
+    let Ok(file) = storage.open(&layout.history(), Access::Read) else { return Malformed::new() };
+    let read = |offset| {
+        let bytes = read_range(file.as_ref(), offset, offset + to_u64(MENDED_SIZE_MAX) * 2).ok()?;
+        Some((offset, bytes))
+    };
+    malformed.take(MENDED_MAX).filter_map(read).collect()
+}
+
+/// See [`read_malformed`].
+pub(super) type Malformed = BTreeMap<u64, Vec<u8>>;
+
 /// A file that opens but can't be read is damage in it, and no reason not to look at the rest.
 fn readable<T: Default>(
     read: Result<T, IoFailure>,
@@ -64,8 +83,7 @@ fn readable<T: Default>(
 ) -> Result<T, IoFailure> {
     match read {
         Err(failure) if failure.operation == Operation::Read => {
-            findings
-                .add(Finding::new(Problem::Unreadable).in_file(file).found(&failure.source));
+            findings.add(Finding::new(Problem::Unreadable).in_file(file).found(&failure.source));
             Ok(T::default())
         }
         other => other,
@@ -76,6 +94,7 @@ impl SignedRoots {
     /// Judges `stored`. An `origin` that is not known is not compared.
     pub(super) fn judge(
         stored: &[StoredNote],
+        malformed: &Malformed,
         origin: Option<&Origin>,
         keys: &[VerifierKey],
         findings: &mut Findings,
@@ -84,8 +103,10 @@ impl SignedRoots {
         for note in stored {
             roots.notes += 1;
             if let Err(finding) = roots.add(note, origin, keys) {
-                let place = finding.at(note.file, note.offset);
-                findings.add(roots.mend(place, note, origin, keys));
+                let finding = finding.at(note.file, note.offset);
+                let bytes = note.note.as_ref().or_else(|| malformed.get(&note.offset));
+                let opens = |bytes: &[u8]| opens(note.note.is_some(), bytes, origin, keys);
+                findings.add(roots.mend(finding, bytes, opens));
             }
         }
         roots
@@ -114,11 +135,10 @@ impl SignedRoots {
         stored: &StoredNote,
         origin: Option<&Origin>,
         keys: &[VerifierKey],
-    ) -> Result<(), Finding> {
+    ) -> Result<(), Box<Finding>> {
         let Some(bytes) = &stored.note else {
-            return Err(Finding::new(Problem::CheckpointMalformed)
-                .expected("{\"note\":\"…\"}")
-                .found("another line"));
+            let finding = Finding::new(Problem::CheckpointMalformed);
+            return Err(finding.expected("{\"note\":\"…\"}").found("another line").into());
         };
         let (checkpoint, good) = open(bytes, origin, keys)?;
         if good == 0 {
@@ -127,8 +147,8 @@ impl SignedRoots {
             return if keys.is_empty() {
                 Ok(())
             } else {
-                Err(Finding::new(Problem::KeyUnknown)
-                    .found(format_args!("a note of {} records", checkpoint.size)))
+                let finding = Finding::new(Problem::KeyUnknown);
+                Err(finding.found(format_args!("a note of {} records", checkpoint.size)).into())
             };
         }
         let root = SignedRoot { root: checkpoint.root, file: stored.file, offset: stored.offset };
@@ -139,7 +159,8 @@ impl SignedRoots {
                 .evidence(format!(
                     "for {} records the note in {} at byte {} gives the other root; both are signed",
                     checkpoint.size, first.file, first.offset
-                ))),
+                ))
+                .into()),
             Some(_) => Ok(()),
             None => {
                 self.roots.insert(checkpoint.size, root);
@@ -152,31 +173,35 @@ impl SignedRoots {
     fn mend(
         &mut self,
         finding: Finding,
-        stored: &StoredNote,
-        origin: Option<&Origin>,
-        keys: &[VerifierKey],
+        bytes: Option<&Vec<u8>>,
+        opens: impl FnMut(&[u8]) -> bool,
     ) -> Finding {
-        let Some(bytes) = stored.note.as_ref().filter(|bytes| bytes.len() <= MENDED_SIZE_MAX) else {
+        let tried = finding.class.is_fault() && finding.problem != Problem::Forked;
+        let Some(bytes) = bytes.filter(|_| tried && self.mended < MENDED_MAX) else {
             return finding;
         };
-        if !finding.class.is_fault()
-            || finding.problem == Problem::Forked
-            || self.mended == MENDED_MAX
-        {
-            return finding;
-        }
         self.mended += 1;
-        if bytes.contains(&0) {
-            return finding.class(FindingClass::Damage).evidence("it holds NUL bytes");
-        }
-        let good = |note: &[u8]| open(note, origin, keys).is_ok_and(|(_, good)| good > 0);
-        match flips(bytes, 0..bytes.len(), good) {
+        let size = bytes.len().min(MENDED_SIZE_MAX);
+        match flips(bytes, 0..size, opens) {
             Some(at) => finding
                 .class(FindingClass::Damage)
-                .evidence(format!("one flipped bit in byte {at} of the note repairs it")),
+                .evidence(format!("one flipped bit in byte {at} from there repairs it")),
+            None if bytes.contains(&0) => {
+                finding.class(FindingClass::Damage).evidence("it holds NUL bytes")
+            }
             None => finding,
         }
     }
+}
+
+/// Whether bytes are a note by a known key, or, where they are no note as they stand, begin with the line of one.
+fn opens(is_note: bool, bytes: &[u8], origin: Option<&Origin>, keys: &[VerifierKey]) -> bool {
+    let good = |note: &[u8]| open(note, origin, keys).is_ok_and(|(_, good)| good > 0);
+    if is_note {
+        return good(bytes);
+    }
+    let line = memchr::memchr(b'\n', bytes).and_then(|size| bytes.get(..size));
+    line.and_then(history::note_of).is_some_and(|note| good(&note))
 }
 
 /// The checkpoint in a note, and how many known keys signed it.
@@ -184,17 +209,16 @@ fn open(
     bytes: &[u8],
     origin: Option<&Origin>,
     keys: &[VerifierKey],
-) -> Result<(Checkpoint, usize), Finding> {
-    let malformed = |e| Finding::new(Problem::CheckpointMalformed).found(e);
+) -> Result<(Checkpoint, usize), Box<Finding>> {
+    let malformed = |e| Box::new(Finding::new(Problem::CheckpointMalformed).found(e));
     let note = Note::parse(bytes).map_err(malformed)?;
     let checkpoint = Checkpoint::parse_text(&note.text).map_err(malformed)?;
     if let Some(origin) = origin.filter(|origin| **origin != checkpoint.origin) {
-        return Err(Finding::new(Problem::CheckpointOfAnotherLog)
-            .expected(origin)
-            .found(&checkpoint.origin));
+        let finding = Finding::new(Problem::CheckpointOfAnotherLog);
+        return Err(finding.expected(origin).found(&checkpoint.origin).into());
     }
     match note.verify(keys) {
         Ok(good) => Ok((checkpoint, good)),
-        Err(e) => Err(Finding::new(Problem::CheckpointForged).found(e)),
+        Err(e) => Err(Finding::new(Problem::CheckpointForged).found(e).into()),
     }
 }

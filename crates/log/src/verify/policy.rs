@@ -31,7 +31,7 @@ struct Redacted {
 #[derive(Debug)]
 pub(super) struct Own<'r> {
     pub(super) record: &'r Record<'r>,
-    pub(super) own: &'r OwnRecord,
+    pub(super) said: &'r OwnRecord,
     pub(super) place: &'r Place,
     pub(super) first_of_segment: bool,
 }
@@ -60,11 +60,8 @@ impl<'a> Policy<'a> {
 
     /// Keeps a redacted line until a later record explains it.
     pub(super) fn redacted(&mut self, record: &Record<'_>, place: &Place) {
-        let redacted = Redacted {
-            hash: record.hash(),
-            timestamp: record.timestamp(),
-            place: place.clone(),
-        };
+        let redacted =
+            Redacted { hash: record.hash(), timestamp: record.timestamp(), place: place.clone() };
         self.redacted.insert(record.seq(), redacted);
     }
 
@@ -82,22 +79,22 @@ impl<'a> Policy<'a> {
                 out.add(finding.expected(&identity.origin).found(origin));
                 return;
             }
-            if !own.own.verify_signed(own.record.entry_head(), &identity.log_id, self.keys) {
+            if !own.said.verify_signed(own.record.entry_head(), &identity.log_id, self.keys) {
                 let finding = own.place.finding(Problem::SignedInvalid);
-                out.add(finding.found(own.own.action()));
+                out.add(finding.found(own.said.action()));
                 return;
             }
         }
-        if let OwnRecord::Create(create) = own.own {
+        if let OwnRecord::Create(create) = own.said {
             Self::create(own, create.format, out);
-        } else if let OwnRecord::Prune(prune) = own.own {
+        } else if let OwnRecord::Prune(prune) = own.said {
             self.prune(own, &prune.what, leaf_of, out);
-        } else if let OwnRecord::Redact(redact) = own.own {
+        } else if let OwnRecord::Redact(redact) = own.said {
             self.redact(&redact.what, own.place, out);
-        } else if let OwnRecord::Adopt(adopt) = own.own {
+        } else if let OwnRecord::Adopt(adopt) = own.said {
             let finding = own.place.finding(Problem::Adopted);
             out.add(finding.found(format_args!("records {} to {}", adopt.from_seq, adopt.to_seq)));
-        } else if let OwnRecord::Format(format) = own.own
+        } else if let OwnRecord::Format(format) = own.said
             && format.what.format != FORMAT
         {
             self.newer_from.get_or_insert(own.place.seq);
@@ -129,7 +126,7 @@ impl<'a> Policy<'a> {
         let finding = || own.place.finding(Problem::PruneMisplaced);
         let kept = prune.first_kept_seq;
         if let Some(identity) = self.identity.filter(|identity| identity.log_id != prune.log_id) {
-            out.add(finding().expected(&identity.log_id).found(&prune.log_id));
+            out.add(finding().expected(identity.log_id).found(prune.log_id));
             return;
         }
         if !own.first_of_segment {

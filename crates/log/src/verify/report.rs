@@ -188,10 +188,9 @@ impl fmt::Display for Report {
         let faults = self.findings.iter().filter(|finding| finding.class.is_fault()).count();
         match (self.verdict(), faults) {
             (Verdict::Sound, _) => writeln!(f, "sound: every check passed")?,
-            (Verdict::Torn, _) => writeln!(
-                f,
-                "torn: every check passed, up to a tail as a crash leaves it"
-            )?,
+            (Verdict::Torn, _) => {
+                writeln!(f, "torn: every check passed, up to a tail as a crash leaves it")?;
+            }
             (Verdict::Broken, 1) => writeln!(f, "BROKEN: one thing is wrong with this log")?,
             (Verdict::Broken, _) => writeln!(
                 f,
@@ -255,7 +254,9 @@ impl Report {
         }
         let known = self.checkpoints.saturating_sub(self.checkpoints_unknown);
         match self.checkpoint_size {
-            Some(size) => writeln!(f, "checkpoints  {known} by a known key, the last over {size} records")?,
+            Some(size) => {
+                writeln!(f, "checkpoints  {known} by a known key, the last over {size} records")?;
+            }
             None => writeln!(f, "checkpoints  none by a known key, of {}", self.checkpoints)?,
         }
         if self.anchored {
@@ -269,7 +270,9 @@ impl Report {
 /// What can explain findings of a class, and what to do about it.
 fn meaning(class: FindingClass) -> &'static str {
     match class {
-        FindingClass::TornTail => "a crash explains it; the next open for appending cuts it off into quarantine/.",
+        FindingClass::TornTail => {
+            "a crash explains it; the next open for appending cuts it off into quarantine/."
+        }
         FindingClass::Damage => {
             "a disk can explain it. Stop appending, copy the folder as it is, check the disk, restore from a copy."
         }
@@ -286,8 +289,12 @@ fn meaning(class: FindingClass) -> &'static str {
              the files could have added some."
         }
         FindingClass::Pruned => "removed by retention, announced and signed.",
-        FindingClass::Redacted => "removed on purpose, announced and signed; chain and tree are whole.",
-        FindingClass::KeyUnknown => "neither for nor against the log; give the key with --key if you know whose it is.",
+        FindingClass::Redacted => {
+            "removed on purpose, announced and signed; chain and tree are whole."
+        }
+        FindingClass::KeyUnknown => {
+            "neither for nor against the log; give the key with --key if you know whose it is."
+        }
         FindingClass::NotAnchored => "nothing from outside the log was given to hold it against.",
         FindingClass::FormNotChecked => "a newer program wrote it; use one to check it in full.",
     }

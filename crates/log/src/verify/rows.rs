@@ -42,8 +42,7 @@ impl Row {
         number: u8,
     ) -> Result<Self, IoFailure> {
         let path = layout.row(number);
-        let mut row =
-            Self { number, file: None, size: 0, buf: Vec::new(), base: 0, failed: false };
+        let mut row = Self { number, file: None, size: 0, buf: Vec::new(), base: 0, failed: false };
         match storage.open(&path, Access::Read) {
             Ok(file) => {
                 row.size = file.stat().map_err(IoFailure::of(Operation::Stat, &path))?.size;

@@ -106,7 +106,13 @@ impl<'a> Tree<'a> {
 
     /// Takes the leaves of pruned records, those before `first`, from the rows. `prev_hash` is the hash that the first
     /// record names.
-    pub(super) fn begin(&mut self, first: u64, prev_hash: &Hash, place: &Place, out: &mut Findings) {
+    pub(super) fn begin(
+        &mut self,
+        first: u64,
+        prev_hash: &Hash,
+        place: &Place,
+        out: &mut Findings,
+    ) {
         for seq in 0..first {
             match self.stored(0, seq) {
                 Ok(leaf) => self.grow(leaf, None, out),
@@ -175,7 +181,9 @@ impl<'a> Tree<'a> {
         if self.difference.is_some() && !self.lost {
             self.report_rows(
                 out,
-                Some("no signed checkpoint over these records is left to say which of them is right"),
+                Some(
+                    "no signed checkpoint over these records is left to say which of them is right",
+                ),
             );
         }
     }

@@ -211,7 +211,9 @@ impl<'a> Walk<'a> {
                         return Ok(Span::End);
                     }
                     let window = current.segment.read_range(offset, offset + 4096)?;
-                    out.add(self.no_record(current, offset, &window).found("a line without an end"));
+                    out.add(
+                        self.no_record(current, offset, &window).found("a line without an end"),
+                    );
                     self.gap = true;
                     return Ok(Span::At(next_line(current, offset)));
                 }
@@ -260,7 +262,7 @@ impl<'a> Walk<'a> {
         }
         if let Content::Own(own) = record.content() {
             let first_of_segment = offset == 0;
-            let own = Own { record, own, place: &place, first_of_segment };
+            let own = Own { record, said: own, place: &place, first_of_segment };
             let Self { ground, tree, policy, last, first, .. } = self;
             let first = first.as_ref().map_or(0, |first| first.seq);
             let mut leaf_of = |seq| match last {
@@ -298,9 +300,9 @@ impl<'a> Walk<'a> {
         if place.seq > 0 {
             return self.tree.begin(place.seq, prev_hash, place, out);
         }
-        let is_genesis = record.is_none_or(|record| match record.content() {
-            Content::Own(own) => own.action() == indelible_format::own::action::CREATE,
-            _ => false,
+        let is_genesis = record.is_none_or(|record| {
+            let Content::Own(own) = record.content() else { return false };
+            own.action() == indelible_format::own::action::CREATE
         });
         if !is_genesis {
             out.add(place.finding(Problem::GenesisInvalid).found("another record"));
@@ -310,8 +312,8 @@ impl<'a> Walk<'a> {
     /// Checks that `record` follows `last`.
     fn follow(&mut self, last: Last, record: &Record<'_>, place: &Place, out: &mut Findings) {
         let expected = last.seq.saturating_add(1);
-        let lost = self.gap && record.seq() > expected;
-        if record.seq() != expected && !lost {
+        let passed_over = self.gap && record.seq() > expected;
+        if record.seq() != expected && !passed_over {
             let gone = place.offset == 0 && record.seq() > expected;
             let problem = if gone { Problem::SegmentMissing } else { Problem::SeqOutOfOrder };
             let mut finding = place.finding(problem).expected(expected).found(record.seq());
@@ -320,8 +322,8 @@ impl<'a> Walk<'a> {
                 finding = finding.evidence(format!("{name} is empty"));
             }
             if record.prev_hash() == last.hash {
-                finding = finding
-                    .evidence(format!("it names record {} as the one before it", last.seq));
+                finding =
+                    finding.evidence(format!("it names record {} as the one before it", last.seq));
             }
             out.add(finding);
         } else if !self.gap && record.prev_hash() != last.hash {
@@ -389,7 +391,7 @@ impl<'a> Walk<'a> {
 
     /// Takes what can still be told of a line that is no record, so that the next one has something to follow.
     fn stand_in(&mut self, current: &Current<'_>, offset: u64, line: &[u8], out: &mut Findings) {
-        let (Ok(link), Ok(head)) = (Link::split(line), parse_head(line)) else {
+        let (Ok(tied), Ok(head)) = (Link::split(line), parse_head(line)) else {
             self.gap = true;
             return;
         };
@@ -397,13 +399,13 @@ impl<'a> Walk<'a> {
         let seq = self.next_seq().filter(|_| !self.gap).unwrap_or(head.seq);
         let place = Place { file: Arc::clone(&current.file), offset, seq };
         if self.last.is_none() {
-            self.begin(&place, &link.prev_hash, None, out);
+            self.begin(&place, &tied.prev_hash, None, out);
         }
         // Either the entry was changed, or the hash: the rows know which hash it had.
-        let computed = link.computed_hash();
+        let computed = tied.computed_hash();
         let hash = match self.tree.row_leaf(seq) {
             Some(leaf) if leaf == leaf_hash(&computed) => computed,
-            Some(_) | None => link.hash,
+            Some(_) | None => tied.hash,
         };
         self.tree.borrow_up_to(seq.saturating_add(1), out);
         let timestamp = self.last.map_or(head.timestamp, |last| last.timestamp);
@@ -432,8 +434,9 @@ impl<'a> Walk<'a> {
                 finding = finding
                     .evidence("tree/0 has the hash that the line states, so the entry was changed");
             } else if leaf == leaf_hash(computed) {
-                finding = finding
-                    .evidence("tree/0 has the hash of the entry as it stands, so only _hash was changed");
+                finding = finding.evidence(
+                    "tree/0 has the hash of the entry as it stands, so only _hash was changed",
+                );
             }
         }
         finding
@@ -601,5 +604,6 @@ fn hash_of(ground: &Ground<'_>, seq: u64) -> Option<Hash> {
     let mut lines = segment.lines(offset);
     let Ok(Some(Line::Whole { bytes, .. })) = lines.next_line() else { return None };
     let head = parse_head(bytes).ok()?;
-    (head.seq.cmp(&seq) == Ordering::Equal).then(|| Link::split(bytes).ok().map(|link| link.hash))?
+    (head.seq.cmp(&seq) == Ordering::Equal)
+        .then(|| Link::split(bytes).ok().map(|link| link.hash))?
 }

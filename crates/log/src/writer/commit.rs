@@ -188,9 +188,8 @@ impl Committer {
         self.check_running().map_err(CommitError::before_the_group)?;
         self.begin_group();
         let mut durable = self.head;
-        let committed = self
-            .gather(submissions, receipts, &mut durable)
-            .and_then(|()| self.write_and_sync());
+        let committed =
+            self.gather(submissions, receipts, &mut durable).and_then(|()| self.write_and_sync());
         self.end_group(durable, committed)
     }
 

@@ -287,7 +287,10 @@ impl Writer {
         }
     }
 
-    fn sleep<'q>(&self, mut queue: std::sync::MutexGuard<'q, Queue>) -> std::sync::MutexGuard<'q, Queue> {
+    fn sleep<'q>(
+        &self,
+        mut queue: std::sync::MutexGuard<'q, Queue>,
+    ) -> std::sync::MutexGuard<'q, Queue> {
         queue.sleepers += 1;
         let mut queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
         queue.sleepers -= 1;

@@ -66,7 +66,9 @@ fn eight_threads_get_receipts_that_are_found_at_their_place() {
         .map(|thread| {
             let log = Arc::clone(&log);
             std::thread::spawn(move || {
-                (0..200).map(|n| log.append(&event(thread * 1_000 + n)).unwrap()).collect::<Vec<_>>()
+                (0..200)
+                    .map(|n| log.append(&event(thread * 1_000 + n)).unwrap())
+                    .collect::<Vec<_>>()
             })
         })
         .collect();
@@ -78,7 +80,12 @@ fn eight_threads_get_receipts_that_are_found_at_their_place() {
     assert_eq!(lines.len(), 1_601);
     for receipt in receipts {
         let line = &lines[usize::try_from(receipt.seq).unwrap()];
-        assert!(line.contains(&format!("\"seq\":{},\"timestamp\":\"{}\"", receipt.seq, receipt.timestamp)));
+        assert!(
+            line.contains(&format!(
+                "\"seq\":{},\"timestamp\":\"{}\"",
+                receipt.seq, receipt.timestamp
+            ))
+        );
         assert!(line.ends_with(&format!("\"_hash\":\"{}\"}}", receipt.hash)));
     }
     assert_sound(&folder);

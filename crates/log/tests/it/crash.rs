@@ -37,7 +37,8 @@ fn storage(disk: &SimulatedDisk) -> Arc<dyn Storage> {
 }
 
 fn event(number: usize) -> Event {
-    Event::new("a", "b", format!("r{number}")).metadata(serde_json::json!({"x": "y".repeat(50_000)}))
+    Event::new("a", "b", format!("r{number}"))
+        .metadata(serde_json::json!({"x": "y".repeat(50_000)}))
 }
 
 /// Creation, three rotations with prunes, a checkpoint, a close; returns what was acknowledged.
@@ -163,7 +164,10 @@ fn each_operation_that_fails_once_loses_nothing_and_lies_about_nothing() {
             let mut receipts = Vec::new();
             workload(&disk, &mut receipts);
             disk.clear_faults();
-            let what = format!("{:?} failed with {errno}", disk.operations().into_iter().find(|operation| operation.index == at));
+            let what = format!(
+                "{:?} failed with {errno}",
+                disk.operations().into_iter().find(|operation| operation.index == at)
+            );
             let left = disk.fork();
             if let Err(e @ OpenError::KeyWithoutFolder { .. }) =
                 AuditLog::open_on(storage(&left), FOLDER, options())
@@ -174,4 +178,3 @@ fn each_operation_that_fails_once_loses_nothing_and_lies_about_nothing() {
         }
     }
 }
-

@@ -1,6 +1,14 @@
 //! Tests of the log as its users see it, a module for each property.
 
+#[cfg(test)]
 mod append;
+#[cfg(test)]
 mod checker;
+#[cfg(test)]
 mod crash;
+#[cfg(test)]
+mod mutants;
+#[cfg(test)]
 mod reference;
+#[cfg(test)]
+mod rewriting;

@@ -22,6 +22,7 @@ use crate::keys::{check_private, load_signer};
 use crate::layout::Layout;
 use crate::options::{LastTimestamp, NetworkFileSystem, Options, Salting};
 use crate::pending::Pending;
+use crate::reader::Reader;
 use crate::receipt::Receipt;
 use crate::recovery::Recovery;
 use crate::recovery::inspect::{Inspection, inspect};
@@ -95,6 +96,7 @@ impl AuditLog {
     ///
     /// # Errors
     /// As [`AuditLog::create`].
+    #[expect(clippy::needless_pass_by_value, reason = "options end here, as in `open`")]
     pub fn create_on(
         storage: Arc<dyn Storage>,
         folder: impl AsRef<Path>,
@@ -104,13 +106,14 @@ impl AuditLog {
         let layout = layout_of(folder.as_ref())?;
         check_medium(storage.as_ref(), &layout, layout.parent(), &options)?;
         let lock = creation::create(&storage, &layout, &options, &holder())?;
-        Self::open_locked(storage, layout, options, lock)
+        Self::open_locked(storage, layout, &options, lock)
     }
 
     /// As [`AuditLog::open`], on another [`Storage`].
     ///
     /// # Errors
     /// As [`AuditLog::open`].
+    #[expect(clippy::needless_pass_by_value, reason = "options end here, as in `open`")]
     pub fn open_on(
         storage: Arc<dyn Storage>,
         folder: impl AsRef<Path>,
@@ -124,16 +127,16 @@ impl AuditLog {
         check_medium(storage.as_ref(), &layout, layout.folder(), &options)?;
         check_files(storage.as_ref(), &layout)?;
         let lock = take_lock(storage.as_ref(), &layout, &holder())?;
-        Self::open_locked(storage, layout, options, lock)
+        Self::open_locked(storage, layout, &options, lock)
     }
 
     fn open_locked(
         storage: Arc<dyn Storage>,
         layout: Layout,
-        options: Options,
+        options: &Options,
         held: Box<dyn Lock>,
     ) -> Result<Self, OpenError> {
-        let signer = load_signer(storage.as_ref(), &layout, &options)?;
+        let signer = load_signer(storage.as_ref(), &layout, options)?;
         let seen = inspect(storage.as_ref(), &layout)?;
         let (expected, found) = (seen.identity.verifier_key(), signer.verifier_key());
         if *expected != found {
@@ -167,7 +170,7 @@ impl AuditLog {
             latest: seen.mark.latest.clone(),
         }));
         publisher.hand_over(&mut tail.hashes.clone());
-        let mut committer = committer(&storage, &layout, &options, &publisher, &seen, &tail)?;
+        let mut committer = committer(&storage, &layout, options, &publisher, &seen, &tail)?;
         mend.tell(&mut committer, &mut recovery)?;
         if committer.head.next_seq > seen.mark.size || seen.mark.latest.is_none() {
             publisher.publish(Noting::Never).map_err(|e| failed(e.into()))?;
@@ -177,7 +180,7 @@ impl AuditLog {
         committer.finish_rotation().map_err(failed)?;
 
         let window = Window::new(seen.identity.log_id(), options.idempotency);
-        let rebuild = crate::rebuild::needed(&options, committer.head.next_seq);
+        let rebuild = crate::rebuild::needed(options, committer.head.next_seq);
         let state = if rebuild { WindowState::Rebuilding } else { WindowState::Ready };
         let writer = Arc::new(Writer::new(committer, window, state, options.queue_size_max));
         let mut log = Self {
@@ -190,7 +193,7 @@ impl AuditLog {
             entry_size_max: options.entry_size_max,
             threads: Mutex::new(Threads { lock: Some(held), ..Threads::default() }),
         };
-        log.start_threads(&options, rebuild)?;
+        log.start_threads(options, rebuild)?;
         Ok(log)
     }
 
@@ -203,7 +206,7 @@ impl AuditLog {
             publisher.run(interval, |error| match error {
                 PublishError::Refused(_) | PublishError::Signer(_) => Cadence::GoesOn,
                 PublishError::Unknown(failure) => {
-                    writer.halt(Halt::new(HaltCause::Io(failure)));
+                    writer.halt(&Halt::new(HaltCause::Io(failure)));
                     Cadence::Ended
                 }
             });
@@ -339,10 +342,7 @@ impl AuditLog {
             fields.extend_from_slice(b",\"recorded_by\":");
             write_string(&mut fields, principal);
         }
-        write_salt(&mut fields, self.salting).map_err(|error| match failed(error) {
-            OpenError::Append(error) => error,
-            _ => AppendError::Closed,
-        })?;
+        write_salt(&mut fields, self.salting).map_err(AppendError::from)?;
         let size = fields.len() + ENTRY_FRAME_SIZE;
         if size > self.entry_size_max {
             return Err(EventError::EntryTooLarge { limit: self.entry_size_max, size }.into());
@@ -358,6 +358,13 @@ impl AuditLog {
     /// What opening had to mend.
     pub fn recovery(&self) -> &Recovery {
         &self.recovery
+    }
+
+    /// Reads the log up to the last sync; readers in other processes read up to `checkpoint`.
+    pub fn reader(&self) -> Reader {
+        let writer = Arc::clone(&self.writer);
+        let limit = Arc::new(move || writer.durable());
+        Reader::with_limit(Arc::clone(&self.storage), self.layout.clone(), limit)
     }
 
     /// How many records are durable.
@@ -397,7 +404,7 @@ impl AuditLog {
             PublishError::Signer(error) => CheckpointError::Refused(Obstacle::Signer(error)),
             PublishError::Unknown(failure) => {
                 let halt = Halt::new(HaltCause::Io(failure));
-                self.writer.halt(halt.clone());
+                self.writer.halt(&halt);
                 CheckpointError::Halted(halt)
             }
         })

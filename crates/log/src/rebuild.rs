@@ -53,7 +53,6 @@ fn read_tail(
             .saturating_add_ns(-i128::try_from(limits.period.as_nanos()).unwrap_or(i128::MAX));
         first.seq <= at_most || (first.seq <= by_count && first.timestamp < cutoff)
     })?;
-    let newest = segments.iter().filter_map(|s| s.first).map(|h| h.timestamp).max();
     for segment in &segments {
         let from = segment.seek(segment.size, |head| {
             if head.seq < at_most { Ordering::Less } else { Ordering::Greater }
@@ -71,7 +70,6 @@ fn read_tail(
             remember(writer, &record);
         }
     }
-    let _: Option<Timestamp> = newest;
     Ok(())
 }
 

@@ -128,7 +128,7 @@ impl Segment {
             let middle = low + (high - low) / 2;
             match self.head_from(middle, high)? {
                 Some((start, head)) if start > low && order(&head) != Ordering::Greater => {
-                    low = start
+                    low = start;
                 }
                 Some(_) | None => high = middle,
             }
@@ -170,30 +170,6 @@ pub(crate) fn numbers(storage: &dyn Storage, layout: &Layout) -> Result<Vec<u64>
     let mut numbers: Vec<u64> = names.iter().filter_map(|name| segment_number(name)).collect();
     numbers.sort_unstable_by(|a, b| b.cmp(a));
     Ok(numbers)
-}
-
-/// Opens every segment, from the oldest to the newest by first record; one whose head can't be read keeps the place
-/// that its number gives. Empty segments are left out.
-pub(crate) fn open_all(
-    storage: &dyn Storage,
-    layout: &Layout,
-    access: Access,
-) -> Result<Vec<Segment>, IoFailure> {
-    let mut keyed = Vec::new();
-    let mut place = 0;
-    for number in numbers(storage, layout)? {
-        let segment = Segment::open(storage, layout, number, access)?;
-        if segment.size == 0 {
-            continue;
-        }
-        if let Some(first) = &segment.first {
-            place = first.seq;
-        }
-        keyed.push((place, segment));
-    }
-    // Stable: equal keys keep the order of their numbers.
-    keyed.sort_by_key(|(place, _)| *place);
-    Ok(keyed.into_iter().map(|(_, segment)| segment).collect())
 }
 
 /// Reads `from..to` of `file`; fewer bytes where it ends.

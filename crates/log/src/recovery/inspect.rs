@@ -23,7 +23,6 @@ use crate::writer::commit::Boundary;
 #[derive(Debug)]
 pub(crate) struct Seen {
     pub(crate) number: u64,
-    pub(crate) size: u64,
     /// Its first record, where it has one that can be read.
     pub(crate) first: Option<Boundary>,
     first_line: Option<Vec<u8>>,
@@ -110,23 +109,21 @@ fn look_at_segments(
         let first = segment.first_line.as_deref().and_then(boundary);
         let last = segment.last_line(segment.size)?.and_then(|(_, line)| last_record(&line));
         place = first.map_or(place, |first| first.first_seq);
-        let Segment { number, size, first_line, .. } = segment;
-        keyed.push((place, Seen { number, size, first, first_line, last }));
+        let Segment { number, first_line, .. } = segment;
+        keyed.push((place, Seen { number, first, first_line, last }));
     }
     keyed.sort_by_key(|(place, _)| *place);
     Ok(keyed.into_iter().map(|(_, seen)| seen).collect())
 }
 
-fn boundary(line: &[u8]) -> Option<Boundary> {
-    let head = parse_head(line).ok()?;
-    let link = Link::split(line).ok()?;
-    Some(Boundary { first_seq: head.seq, prev_hash: link.prev_hash })
+fn boundary(first_line: &[u8]) -> Option<Boundary> {
+    let (start, tied) = (parse_head(first_line).ok()?, Link::split(first_line).ok()?);
+    Some(Boundary { first_seq: start.seq, prev_hash: tied.prev_hash })
 }
 
-pub(crate) fn last_record(line: &[u8]) -> Option<Last> {
-    let head = parse_head(line).ok()?;
-    let link = Link::split(line).ok()?;
-    Some(Last { seq: head.seq, hash: link.hash, timestamp: head.timestamp })
+fn last_record(last_line: &[u8]) -> Option<Last> {
+    let (start, tied) = (parse_head(last_line).ok()?, Link::split(last_line).ok()?);
+    Some(Last { seq: start.seq, hash: tied.hash, timestamp: start.timestamp })
 }
 
 /// The prune records that begin segments and are signed by a key that they name, oldest first.

@@ -8,7 +8,7 @@ use indelible_format::own::{Adopt, Announcement, OwnRecord, Recover, TailKind};
 use indelible_format::record::{Content, Record};
 use sha2::{Digest as _, Sha256};
 
-use crate::error::{AppendError, OpenError};
+use crate::error::OpenError;
 use crate::io::{IoFailure, Operation};
 use crate::layout::{ACTIVE, Layout, QUARANTINE};
 use crate::lines::Line;
@@ -237,12 +237,9 @@ impl Mend<'_> {
                 break;
             };
             let Ok(record) = Record::parse(bytes) else { break };
-            match record.content() {
-                Content::Own(OwnRecord::Recover(told)) if told.quarantine == quarantine => {
-                    return Ok(true);
-                }
-                Content::Own(_) => {}
-                _ => break,
+            let Content::Own(own) = record.content() else { break };
+            if matches!(own, OwnRecord::Recover(told) if told.quarantine == quarantine) {
+                return Ok(true);
             }
         }
         Ok(false)
@@ -265,11 +262,7 @@ impl Mend<'_> {
 
 /// A committer's failure while opening.
 pub(crate) fn failed(error: CommitError) -> OpenError {
-    OpenError::Append(match error {
-        CommitError::Refused(cause) => AppendError::NotWritten { cause },
-        CommitError::Halted(halt) => AppendError::Halted(halt),
-        CommitError::Indeterminate(halt) => AppendError::Indeterminate(halt),
-    })
+    OpenError::Append(error.into())
 }
 
 /// The number that is missing between segments that are there: a crash amid the renames of a rotation left it.

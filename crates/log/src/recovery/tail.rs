@@ -11,7 +11,7 @@ use crate::error::OpenError;
 use crate::io::{IoFailure, Operation};
 use crate::layout::Layout;
 use crate::lines::{Line, Lines, Source};
-use crate::recovery::inspect::{Inspection, Last, refused};
+use crate::recovery::inspect::{Inspection, Last, Seen, refused};
 use crate::segment::{Segment, to_u64};
 use crate::storage::{Access, Storage};
 use crate::tail::{TAIL_READ_SIZE, Tail, classify};
@@ -60,7 +60,7 @@ pub(crate) fn read_tail(
 
     let mark = seen.mark.size;
     let before = seen.segments.len().checked_sub(2).and_then(|at| seen.segments.get(at));
-    let before = before.and_then(|seen| seen.last_record());
+    let before = before.and_then(Seen::last_record);
     let first = newest.first.map(|first| first.first_seq).or(before.map(|last| last.seq + 1));
     if first.is_none_or(|first| mark < first) {
         let finding = Finding::new(Problem::BoundaryNotNoted).in_file(segment.name());

@@ -95,10 +95,11 @@ fn assert_receipts(disk: &SimulatedDisk, receipts: &[Receipt], what: &str) {
     let mut text = Vec::new();
     for number in (0..20).rev() {
         let name = if number == 0 { "audit.log".to_owned() } else { format!("audit.log.{number}") };
-        text.extend(disk.read_file(&Path::new(FOLDER).join(name)).unwrap_or_default());
+        text.extend(disk.read_file(Path::new(FOLDER).join(name)).unwrap_or_default());
     }
     let text = String::from_utf8(text).expect("records are UTF-8");
-    let first: u64 = text[7..text.find(",\"timestamp\"").unwrap()].parse().unwrap();
+    let first = text.strip_prefix("{\"seq\":").and_then(|rest| rest.split(',').next());
+    let first: u64 = first.unwrap().parse().unwrap();
     for receipt in receipts.iter().filter(|receipt| receipt.seq >= first) {
         let begin = format!("{{\"seq\":{},\"timestamp\":\"{}\"", receipt.seq, receipt.timestamp);
         let line = text.lines().find(|line| line.starts_with(&begin));

@@ -33,7 +33,8 @@ A line of events.jsonl, all that must be in it first, then all that may be:
    \"parent_id\":\"e-6\",\"session\":{\"id\":\"s-1\"},\"metadata\":{\"bytes\":220}}        (on one line)
 
 Where something goes wrong half-way, the same file can be sent again: an event whose event_id was
-recorded with the same content in the last ten minutes (or 100,000 records) is not recorded twice.";
+recorded with the same content in the last ten minutes, or among the last 100,000 records, is not
+recorded twice. The memory for ids is bounded; it is told when some had to be forgotten earlier.";
 
 /// Record events; when it returns, they are on the disk
 ///
@@ -173,6 +174,13 @@ impl Append {
             }
             (_, _) => one(&log, &self.event.event(), self.stream.receipts)?,
         };
+        let forgotten = log.idempotency_forgotten_early();
+        if forgotten > 0 {
+            render::note(format_args!(
+                "{forgotten} event ids were forgotten before their time, since the memory for them is full: \
+                 those events would be recorded again if they were sent again"
+            ));
+        }
         log.close()?;
         Ok(exit)
     }

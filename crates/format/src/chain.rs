@@ -1,6 +1,6 @@
 //! The hash chain: what ties each record to the one before it.
 //!
-//! Owns [`Hash`], the link suffix at the end of every line, and the one way in which a line's hash is computed:
+//! Owns [`Hash`](struct@Hash), the link suffix at the end of every line, and the one way in which a line's hash is computed:
 //! `_hash` = SHA-256(`_prev_hash` as its 64 ASCII bytes ‖ `entry_json`), where `entry_json` is the line with the link
 //! suffix replaced by `}`.
 //!

@@ -11,7 +11,7 @@ use std::cmp::Ordering;
 use std::io;
 use std::path::PathBuf;
 
-use indelible_format::record::{Head, LINE_SIZE_MAX, parse_head};
+use indelible_format::record::{Head, LINE_SIZE_MAX, Record, parse_head};
 
 use crate::io::{IoFailure, Operation};
 use crate::layout::{Layout, segment_name, segment_number};
@@ -31,7 +31,7 @@ pub(crate) struct Segment {
     pub(crate) id: FileId,
     /// Bytes when it was opened.
     pub(crate) size: u64,
-    /// Its first line, where it has one that ends; without its LF.
+    /// Its first line, where it has one that ends or is a record; without its LF.
     pub(crate) first_line: Option<Vec<u8>>,
     /// Head of the first line, where it has one.
     pub(crate) first: Option<Head>,
@@ -74,6 +74,10 @@ impl Segment {
         let mut lines = self.lines(0);
         match lines.next_line().map_err(|e| self.read_failure(e))? {
             Some(Line::Whole { bytes, .. }) => Ok(Some(bytes.to_vec())),
+            // A record that only lacks its line feed holds all the same.
+            Some(Line::Unterminated { bytes, .. }) if Record::parse(bytes).is_ok() => {
+                Ok(Some(bytes.to_vec()))
+            }
             Some(Line::Unterminated { .. } | Line::TooLong { .. }) | None => Ok(None),
         }
     }

@@ -91,7 +91,7 @@ pub fn check_recorded_by(principal: &str) -> Result<(), EventError> {
     check_size(Field::RecordedBy, principal)
 }
 
-/// Appends `text` as a JSON string, escaped as little as JSON allows: the spelling of serde_json.
+/// Appends `text` as a JSON string, escaped as little as JSON allows: the spelling of `serde_json`.
 pub fn write_string(buf: &mut Vec<u8>, text: &str) {
     buf.push(b'"');
     let mut rest = text.as_bytes();

@@ -110,7 +110,7 @@ pub enum EventError {
     Unserializable {
         /// The field.
         field: Field,
-        /// What serde_json says.
+        /// What `serde_json` says.
         source: Arc<serde_json::Error>,
     },
     /// The whole entry is over the log's limit.

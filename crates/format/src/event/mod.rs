@@ -95,6 +95,7 @@ pub struct ParseOutcomeError;
 /// # Ok::<(), indelible_format::event::EventError>(())
 /// ```
 #[derive(Clone)]
+#[expect(clippy::struct_field_names, reason = "the format names the fields")]
 pub struct Event {
     event_id: Option<String>,
     event_time: Option<String>,

@@ -103,7 +103,7 @@ fn client_field(name: Text<'_>, offset: usize) -> Result<Field, EventError> {
     match Field::from_name(&name) {
         Some(field) if field.is_clients() => Ok(field),
         Some(_) => Err(reserved(&name, offset)),
-        None if name.starts_with('_') => Err(reserved(&name, offset)),
+        None if name == "redacted" || name.starts_with('_') => Err(reserved(&name, offset)),
         None => Err(EventError::Unknown { name: shown(&name), offset }),
     }
 }

@@ -77,6 +77,7 @@ fn every_rule_for_what_a_client_sends_names_field_and_reason() {
         (r#"{"\u001b[31m":1}"#, "byte 1: no event has a field \"\\u{1b}[31m\""),
         (r#"{"_hash":"x"}"#, "byte 1: \"_hash\" is set by the log, never by a client"),
         (r#"{"\u005fx":1}"#, "byte 1: \"_x\" is set by the log, never by a client"),
+        (r#"{"redacted":true}"#, "byte 1: \"redacted\" is set by the log, never by a client"),
         (r#"{"seq":1}"#, "byte 1: \"seq\" is set by the log, never by a client"),
         (r#"{"timestamp":1}"#, "byte 1: \"timestamp\" is set by the log, never by a client"),
         (r#"{"recorded_by":"x"}"#, "byte 1: \"recorded_by\" is set by the log, never by a client"),

@@ -1,6 +1,6 @@
 //! Scans JSON text strictly, over the bytes as they lie.
 //!
-//! Owns the rules that serde_json does not hold to: names that occur twice in one object (compared after unescaping),
+//! Owns the rules that `serde_json` does not hold to: names that occur twice in one object (compared after unescaping),
 //! unpaired surrogates, nesting deeper than [`DEPTH_MAX`], and, in stored lines, white space between tokens.
 //!
 //! Invariants:

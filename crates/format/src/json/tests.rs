@@ -121,10 +121,8 @@ fn names_are_compared_after_unescaping_and_within_their_object_only() {
 
 #[test]
 fn a_name_repeated_among_very_many_is_found_in_good_time() {
-    let mut text = String::from("{");
-    for i in 0..200_000 {
-        text.push_str(&format!("\"{i}\":0,"));
-    }
+    let names: Vec<String> = (0..200_000).map(|i| format!("\"{i}\":0,")).collect();
+    let mut text = format!("{{{}", names.concat());
     let last = text.len();
     text.push_str("\"77\":0}");
     assert_eq!(stored(text.as_bytes()), fault(last, JsonFault::DuplicateName));

@@ -33,7 +33,7 @@ const PREFIX: &str = "\u{2014} ";
 ///
 /// Text form: em dash, space, key name, space, base64 of key id and signature; no LF.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
+#[expect(clippy::exhaustive_structs, reason = "the specification fixes the parts")]
 pub struct SignatureLine {
     /// Name of the key.
     pub name: String,
@@ -115,7 +115,7 @@ impl FromStr for SignatureLine {
 
 /// A text and its signatures, in the form of a signed note; none of them verified yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
+#[expect(clippy::exhaustive_structs, reason = "the specification fixes the parts")]
 pub struct Note {
     /// What was signed; ends in LF.
     pub text: String,

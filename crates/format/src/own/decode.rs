@@ -11,7 +11,7 @@ use crate::chain::Hash;
 use crate::checkpoint::Checkpoint;
 use crate::decode_error::DecodeError;
 use crate::field::Field;
-use crate::json::Scanner;
+use crate::json::{Scanner, Text};
 use crate::note::{Note, SignatureLine, VerifierKey};
 use crate::time::Timestamp;
 
@@ -216,7 +216,7 @@ impl<'a> Members<'a> {
     ) -> Result<Cow<'a, str>, DecodeError> {
         let offset = self.offset();
         let no_string = self.value_error(offset, member, expected);
-        self.scanner.string().map(|text| text.decode()).ok().ok_or(no_string)
+        self.scanner.string().map(Text::decode).ok().ok_or(no_string)
     }
 
     fn text_if<T>(

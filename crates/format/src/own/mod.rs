@@ -302,4 +302,4 @@ fn text_to_sign(covered: &[u8], log_id: &LogId) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

@@ -13,6 +13,8 @@
 //! It reads no files: whoever makes a proof hands in a way to read perfect subtrees.
 //! Spec: `docs/spec/`, "Tree and checkpoints".
 
+pub mod bundle;
+
 use std::ops::Range;
 
 use crate::chain::Hash;

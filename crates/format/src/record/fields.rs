@@ -162,12 +162,16 @@ pub(super) fn parse(entry_head: &[u8], start: usize) -> Result<Fields<'_>, Decod
         if !field.is_clients() && reading.client_end.is_none() {
             reading.client_end = Some(offset.saturating_sub(1));
         }
-        scanner.literal(":")?;
+        if !scanner.takes(b':') {
+            return Err(scanner.unexpected("`:`").into());
+        }
         reading.value(&mut scanner, field)?;
         if scanner.is_at_end() {
             break;
         }
-        scanner.literal(",")?;
+        if !scanner.takes(b',') {
+            return Err(scanner.unexpected("`,`").into());
+        }
     }
     let end = entry_head.len();
     let client_bytes = entry_head.get(start..reading.client_end.unwrap_or(end)).unwrap_or_default();

@@ -110,6 +110,7 @@ impl<'a> Record<'a> {
         Self::parse_with(line, |_, _| Ok(Body::UNCHECKED))
     }
 
+    #[expect(clippy::similar_names, reason = "a line ends in its link")]
     fn parse_with(
         line: &'a [u8],
         body: fn(&'a [u8], &Head) -> Result<Body<'a>, DecodeError>,
@@ -202,4 +203,4 @@ fn body<'a>(entry_head: &'a [u8], head: &Head) -> Result<Body<'a>, DecodeError> 
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

@@ -1,3 +1,7 @@
-//! What the crate promises, seen from outside.
+//! What the crate promises, seen from outside: one module a property.
 
+#![expect(clippy::unwrap_used, reason = "a test says what it needs by failing")]
+
+mod real_events;
 mod tree_vectors;
+mod vectors;

@@ -89,6 +89,12 @@ pub(crate) fn inspect(storage: &dyn Storage, layout: &Layout) -> Result<Inspecti
     Ok(Inspection { identity, mark, segments, numbers, kept_from })
 }
 
+/// Who the log is, as far as its segments say it.
+pub(crate) fn identity_of(storage: &dyn Storage, layout: &Layout) -> Result<Identity, OpenError> {
+    let segments = look_at_segments(storage, layout, &numbers(storage, layout)?)?;
+    identify(layout, &segments, &announced_prunes(&segments))
+}
+
 fn look_at_segments(
     storage: &dyn Storage,
     layout: &Layout,

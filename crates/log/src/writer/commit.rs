@@ -204,9 +204,11 @@ impl Committer {
         for submission in submissions {
             let mut placed = self.add(submission.fields())?;
             if placed == Placed::FileFull {
-                self.rotate().map_err(CommitError::before_the_group)?;
-                self.begin_group();
+                let rotated = self.rotate();
+                // The group is empty here, and what the rotation wrote is durable, also where a later step failed.
                 *durable = self.head;
+                self.begin_group();
+                rotated.map_err(CommitError::before_the_group)?;
                 placed = self.add(submission.fields())?;
             }
             match placed {

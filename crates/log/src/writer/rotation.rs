@@ -30,13 +30,16 @@ impl Committer {
 
     /// Does what is left to do of a rotation, if anything.
     pub(crate) fn finish_rotation(&mut self) -> Result<(), CommitError> {
-        if self.active.is_none() {
-            self.create_active()?;
-        }
+        self.ensure_active()?;
         if self.active.as_ref().is_some_and(|active| active.size == 0) {
             self.announce_prune()?;
         }
         Ok(())
+    }
+
+    /// Creates `audit.log` where a rotation has not come to it.
+    pub(crate) fn ensure_active(&mut self) -> Result<(), CommitError> {
+        if self.active.is_none() { self.create_active() } else { Ok(()) }
     }
 
     /// Renames the segments, from the highest number down. A crash in between leaves a gap, which the next open

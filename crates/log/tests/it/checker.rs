@@ -31,3 +31,11 @@ pub(crate) fn verify(storage: &Arc<dyn Storage>, folder: &Path, keys: &[Verifier
         Err(e) => panic!("{} can't be looked at: {e}", folder.display()),
     }
 }
+
+/// [`assert_log_is_sound`] for a log in a folder of this machine, held against its own key.
+#[track_caller]
+pub(crate) fn assert_local_log_is_sound(folder: impl AsRef<Path>) {
+    let storage = indelible::storage::local::LocalStorage::new().expect("the local file system");
+    let storage: Arc<dyn Storage> = Arc::new(storage);
+    drop(assert_log_is_sound(&storage, folder, &[]));
+}

@@ -1,7 +1,11 @@
 //! Tests of the log as its users see it, a module for each property.
 
 #[cfg(test)]
+mod append;
+#[cfg(test)]
 mod checker;
+#[cfg(test)]
+mod crash;
 #[cfg(test)]
 mod mutants;
 #[cfg(test)]

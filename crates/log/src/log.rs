@@ -1,0 +1,556 @@
+//! The handle of a log that is open for appending.
+//!
+//! It owns the lock, the writer thread and the publisher thread, and wires writer, checkpoints and recovery together;
+//! what each does is in their modules.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use indelible_format::event::{Event, EventError, check_recorded_by, write_string};
+
+use crate::checkpoints::{Cadence, Noting, PublishError, Publisher, PublisherParts, lock};
+use crate::creation::{self, take_lock};
+use crate::error::{
+    AppendError, CheckpointError, CloseError, Halt, HaltCause, Obstacle, OpenError,
+};
+use crate::idempotency::{EventKey, Window};
+use crate::identity::Identity;
+use crate::io::{IoFailure, Operation};
+use crate::keys::{check_private, load_signer};
+use crate::layout::Layout;
+use crate::options::{LastTimestamp, NetworkFileSystem, Options, Salting};
+use crate::pending::Pending;
+use crate::receipt::Receipt;
+use crate::recovery::inspect::{Inspection, inspect};
+use crate::recovery::mend::{Mend, failed};
+use crate::recovery::tail::{TailSeen, read_tail};
+use crate::recovery::Recovery;
+use crate::storage::local::LocalStorage;
+use crate::storage::{Access, Kind, Lock, Medium, Privacy, Storage, StorageFile};
+use crate::tree_store::TreeStore;
+use crate::writer::commit::{Active, Boundary, Committer, Head, write_salt};
+use crate::writer::group::{Submission, WhenFull, WindowState, Writer};
+use crate::writer::timekeeper::Timekeeper;
+
+/// Bytes of an entry besides its fields, with a seq of 20 digits.
+const ENTRY_FRAME_SIZE: usize = "{\"seq\":18446744073709551615,\"timestamp\":\"2026-01-02T03:04:05.000000000Z\",}".len();
+
+/// A log that is open for appending: share it with [`Arc`]; all calls take `&self`.
+///
+/// One process at a time appends to a log; others read and verify it meanwhile.
+#[doc(alias = "AuditLogWriter")]
+pub struct AuditLog {
+    writer: Arc<Writer>,
+    publisher: Arc<Publisher>,
+    recovery: Recovery,
+    storage: Arc<dyn Storage>,
+    layout: Layout,
+    salting: Salting,
+    entry_size_max: usize,
+    threads: Mutex<Threads>,
+}
+
+#[derive(Debug, Default)]
+struct Threads {
+    handles: Vec<JoinHandle<()>>,
+    /// Held until the log is closed.
+    lock: Option<Box<dyn Lock>>,
+    closed: Option<Result<(), CloseError>>,
+}
+
+impl fmt::Debug for AuditLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuditLog").field("folder", &self.layout.folder()).finish_non_exhaustive()
+    }
+}
+
+impl AuditLog {
+    /// Makes a new log in `folder`, which must not exist, with its key beside it in `<folder>.key`, and opens it.
+    ///
+    /// # Durability
+    /// On `Ok` the log is on the disk, whole, under its name.
+    ///
+    /// # Errors
+    /// [`OpenError::AlreadyExists`]; [`OpenError::KeyWithoutFolder`] where a log was here; and as [`AuditLog::open`].
+    pub fn create(folder: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
+        Self::create_on(local(folder.as_ref())?, folder, options)
+    }
+
+    /// Opens the log in `folder` for appending, and first mends what a crash left: [`AuditLog::recovery`] tells what.
+    ///
+    /// # Durability
+    /// On `Ok` all repairs are on the disk, with the records that tell of them, under a checkpoint.
+    ///
+    /// # Errors
+    /// [`OpenError::Refused`] where the log is in a state that a crash alone can't have left; reading and verifying
+    /// it still work. The other variants say what stands in the way.
+    pub fn open(folder: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
+        Self::open_on(local(folder.as_ref())?, folder, options)
+    }
+
+    /// As [`AuditLog::create`], on another [`Storage`].
+    ///
+    /// # Errors
+    /// As [`AuditLog::create`].
+    pub fn create_on(
+        storage: Arc<dyn Storage>,
+        folder: impl AsRef<Path>,
+        options: Options,
+    ) -> Result<Self, OpenError> {
+        options.validate()?;
+        let layout = layout_of(folder.as_ref())?;
+        check_medium(storage.as_ref(), &layout, layout.parent(), &options)?;
+        let lock = creation::create(&storage, &layout, &options, &holder())?;
+        Self::open_locked(storage, layout, options, lock)
+    }
+
+    /// As [`AuditLog::open`], on another [`Storage`].
+    ///
+    /// # Errors
+    /// As [`AuditLog::open`].
+    pub fn open_on(
+        storage: Arc<dyn Storage>,
+        folder: impl AsRef<Path>,
+        options: Options,
+    ) -> Result<Self, OpenError> {
+        options.validate()?;
+        let layout = layout_of(folder.as_ref())?;
+        if !creation::exists(storage.as_ref(), layout.folder())? {
+            return Err(OpenError::NotFound { folder: layout.folder().to_path_buf() });
+        }
+        check_medium(storage.as_ref(), &layout, layout.folder(), &options)?;
+        check_files(storage.as_ref(), &layout)?;
+        let lock = take_lock(storage.as_ref(), &layout, &holder())?;
+        Self::open_locked(storage, layout, options, lock)
+    }
+
+    fn open_locked(
+        storage: Arc<dyn Storage>,
+        layout: Layout,
+        options: Options,
+        held: Box<dyn Lock>,
+    ) -> Result<Self, OpenError> {
+        let signer = load_signer(storage.as_ref(), &layout, &options)?;
+        let seen = inspect(storage.as_ref(), &layout)?;
+        let (expected, found) = (seen.identity.verifier_key(), signer.verifier_key());
+        if *expected != found {
+            let (expected, found) = (expected.to_string(), found.to_string());
+            return Err(OpenError::KeyOfAnotherLog { expected, found });
+        }
+        let tail = read_tail(storage.as_ref(), &layout, &seen)?;
+        let now = options.clock.now();
+        let last = tail.last.timestamp;
+        if options.last_timestamp == LastTimestamp::Refuse && Timekeeper::is_far_ahead(last, now.wall) {
+            return Err(OpenError::LastTimestampAhead { last, wall: now.wall });
+        }
+
+        let mut recovery = Recovery::default();
+        let mend = Mend { storage: &storage, layout: &layout, seen: &seen, tail: &tail };
+        mend.files(&mut recovery)?;
+        let tree =
+            TreeStore::open(Arc::clone(&storage), layout.clone(), seen.mark.frontier.clone())?;
+        let (history, history_size) = open_history(storage.as_ref(), &layout)?;
+        let publisher = Arc::new(Publisher::new(PublisherParts {
+            storage: Arc::clone(&storage),
+            layout: layout.clone(),
+            identity: seen.identity.clone(),
+            signer,
+            tree,
+            history,
+            history_size,
+            noted: seen.mark.noted,
+            latest: seen.mark.latest.clone(),
+        }));
+        publisher.hand_over(&mut tail.hashes.clone());
+        let mut committer =
+            committer(&storage, &layout, &options, &publisher, &seen, &tail)?;
+        mend.tell(&mut committer, &mut recovery)?;
+        if committer.head.next_seq > seen.mark.size || seen.mark.latest.is_none() {
+            publisher.publish(Noting::Never).map_err(|e| failed(e.into()))?;
+        }
+        recovery.removed_segments = u64::try_from(committer.doomed).unwrap_or(u64::MAX);
+        committer.remove_doomed().map_err(failed)?;
+        committer.finish_rotation().map_err(failed)?;
+
+        let window = Window::new(seen.identity.log_id(), options.idempotency);
+        let rebuild = crate::rebuild::needed(&options, committer.head.next_seq);
+        let state = if rebuild { WindowState::Rebuilding } else { WindowState::Ready };
+        let writer = Arc::new(Writer::new(committer, window, state, options.queue_size_max));
+        let mut log = Self {
+            writer,
+            publisher,
+            recovery,
+            storage,
+            layout,
+            salting: options.salting,
+            entry_size_max: options.entry_size_max,
+            threads: Mutex::new(Threads { lock: Some(held), ..Threads::default() }),
+        };
+        log.start_threads(&options, rebuild)?;
+        Ok(log)
+    }
+
+    fn start_threads(&mut self, options: &Options, rebuild: bool) -> Result<(), OpenError> {
+        let writer = Arc::clone(&self.writer);
+        self.spawn("indelible-writer", move || writer.run())?;
+        let (writer, publisher) = (Arc::clone(&self.writer), Arc::clone(&self.publisher));
+        let interval = options.checkpoint_interval;
+        self.spawn("indelible-checkpoint", move || {
+            publisher.run(interval, |error| match error {
+                PublishError::Refused(_) | PublishError::Signer(_) => Cadence::GoesOn,
+                PublishError::Unknown(failure) => {
+                    writer.halt(Halt::new(HaltCause::Io(failure)));
+                    Cadence::Ended
+                }
+            });
+        })?;
+        if rebuild {
+            let writer = Arc::clone(&self.writer);
+            let (storage, layout) = (Arc::clone(&self.storage), self.layout.clone());
+            let limits = options.idempotency;
+            self.spawn("indelible-idempotency", move || {
+                crate::rebuild::rebuild(storage.as_ref(), &layout, &writer, limits);
+            })?;
+        }
+        Ok(())
+    }
+
+    fn spawn(&self, name: &str, life: impl FnOnce() + Send + 'static) -> Result<(), OpenError> {
+        let handle = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(life)
+            .map_err(IoFailure::of(Operation::StartThread, self.layout.folder()))?;
+        lock(&self.threads).handles.push(handle);
+        Ok(())
+    }
+
+    /// Appends an event and blocks until it is durable. Concurrent appends share one write and one sync.
+    ///
+    /// # Durability
+    /// On `Ok` the record is on the disk, and nothing a crash does takes it away.
+    ///
+    /// # Errors
+    /// Says whether the event was rejected, not written, or perhaps written: [`AppendError::is_indeterminate`].
+    pub fn append(&self, event: &Event) -> Result<Receipt, AppendError> {
+        let pending = self.enqueue(vec![self.prepare(event, None)?], WhenFull::Wait)?;
+        self.writer.drive();
+        pending.first().map_or(Err(AppendError::Closed), Pending::wait)
+    }
+
+    /// As [`AuditLog::append`], for an authenticated `principal` that stands in the record as `recorded_by`.
+    ///
+    /// # Errors
+    /// As [`AuditLog::append`].
+    pub fn append_recorded_by(&self, event: &Event, principal: &str) -> Result<Receipt, AppendError> {
+        let prepared = self.prepare(event, Some(principal))?;
+        let pending = self.enqueue(vec![prepared], WhenFull::Wait)?;
+        self.writer.drive();
+        pending.first().map_or(Err(AppendError::Closed), Pending::wait)
+    }
+
+    /// Queues an event, waiting for room where the queue is full.
+    ///
+    /// # Durability
+    /// None before the [`Pending`] resolves; dropping it does not take the event back.
+    ///
+    /// # Errors
+    /// Where the event is outside the limits, or the log closed or halted: nothing was queued.
+    pub fn submit(&self, event: &Event) -> Result<Pending, AppendError> {
+        self.submit_one(event, None, WhenFull::Wait)
+    }
+
+    /// Queues an event, or refuses it with [`AppendError::QueueFull`] where the queue is full.
+    ///
+    /// # Durability
+    /// As [`AuditLog::submit`].
+    ///
+    /// # Errors
+    /// As [`AuditLog::submit`], and [`AppendError::QueueFull`].
+    pub fn try_submit(&self, event: &Event) -> Result<Pending, AppendError> {
+        self.submit_one(event, None, WhenFull::Refuse)
+    }
+
+    /// As [`AuditLog::submit`], for an authenticated `principal`.
+    ///
+    /// # Errors
+    /// As [`AuditLog::submit`].
+    pub fn submit_recorded_by(&self, event: &Event, principal: &str) -> Result<Pending, AppendError> {
+        self.submit_one(event, Some(principal), WhenFull::Wait)
+    }
+
+    /// Queues many events, in order, waiting for room as needed. All are checked before any is queued.
+    ///
+    /// # Durability
+    /// As [`AuditLog::submit`], each on its own: a crash may keep the first of them and not the last.
+    ///
+    /// # Errors
+    /// Where one of the events is outside the limits, nothing was queued.
+    pub fn submit_all(&self, events: &[Event]) -> Result<Vec<Pending>, AppendError> {
+        let prepared: Result<Vec<_>, _> =
+            events.iter().map(|event| self.prepare(event, None)).collect();
+        let pending = self.enqueue(prepared?, WhenFull::Wait)?;
+        self.writer.hand_off();
+        Ok(pending)
+    }
+
+    fn submit_one(
+        &self,
+        event: &Event,
+        principal: Option<&str>,
+        when_full: WhenFull,
+    ) -> Result<Pending, AppendError> {
+        let mut pending = self.enqueue(vec![self.prepare(event, principal)?], when_full)?;
+        self.writer.hand_off();
+        pending.pop().ok_or(AppendError::Closed)
+    }
+
+    fn enqueue(
+        &self,
+        submissions: Vec<Submission>,
+        when_full: WhenFull,
+    ) -> Result<Vec<Pending>, AppendError> {
+        let accepted = self.writer.submit(submissions, when_full)?;
+        Ok(accepted
+            .into_iter()
+            .map(|a| Pending::new(a.slot, a.joined, Arc::clone(&self.publisher)))
+            .collect())
+    }
+
+    /// Everything that needs no order: checking, and the bytes between timestamp and link suffix.
+    fn prepare(&self, event: &Event, principal: Option<&str>) -> Result<Submission, AppendError> {
+        let client = event.encode()?;
+        let key = client.event_id().map(|id| EventKey::new(principal, id, client.bytes()));
+        let mut fields = Vec::with_capacity(client.bytes().len() + 64);
+        fields.extend_from_slice(client.bytes());
+        if let Some(principal) = principal {
+            check_recorded_by(principal)?;
+            fields.extend_from_slice(b",\"recorded_by\":");
+            write_string(&mut fields, principal);
+        }
+        write_salt(&mut fields, self.salting).map_err(|error| match failed(error) {
+            OpenError::Append(error) => error,
+            _ => AppendError::Closed,
+        })?;
+        let size = fields.len() + ENTRY_FRAME_SIZE;
+        if size > self.entry_size_max {
+            return Err(EventError::EntryTooLarge { limit: self.entry_size_max, size }.into());
+        }
+        Ok(Submission::new(fields, key))
+    }
+
+    /// Who the log is.
+    pub fn identity(&self) -> &Identity {
+        self.publisher.identity()
+    }
+
+    /// What opening had to mend.
+    pub fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+
+    /// How many records are durable.
+    pub fn records(&self) -> u64 {
+        self.writer.durable()
+    }
+
+    /// Why the log has halted, if it has.
+    pub fn halted(&self) -> Option<Halt> {
+        self.writer.halted()
+    }
+
+    /// How many `event_id`s were forgotten before their time, because the memory cap of the idempotency window was
+    /// reached.
+    pub fn idempotency_forgotten_early(&self) -> u64 {
+        self.writer.forgotten_early()
+    }
+
+    /// Makes a checkpoint over all records that are durable now, and returns its signed note.
+    ///
+    /// # Durability
+    /// On `Ok` it is on the disk.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Refused`] may be tried again; after [`CheckpointError::Halted`] the log must be opened
+    /// again.
+    pub fn checkpoint(&self) -> Result<String, CheckpointError> {
+        if let Some(halt) = self.writer.halted() {
+            return Err(CheckpointError::Halted(halt));
+        }
+        self.publish(Noting::Never)
+    }
+
+    fn publish(&self, noting: Noting) -> Result<String, CheckpointError> {
+        self.publisher.publish(noting).map_err(|error| match error {
+            PublishError::Refused(failure) => CheckpointError::Refused(Obstacle::Io(failure)),
+            PublishError::Signer(error) => CheckpointError::Refused(Obstacle::Signer(error)),
+            PublishError::Unknown(failure) => {
+                let halt = Halt::new(HaltCause::Io(failure));
+                self.writer.halt(halt.clone());
+                CheckpointError::Halted(halt)
+            }
+        })
+    }
+
+    /// Ends the log: takes no more events, commits those that wait, makes a last checkpoint, gives up the lock.
+    /// Closing again returns the same. Dropping the log does it quietly.
+    ///
+    /// # Durability
+    /// Everything acknowledged is durable in any case; on `Ok` a checkpoint covers it.
+    ///
+    /// # Errors
+    /// [`CloseError::Checkpoint`] where the last checkpoint could not be made; the next open makes it.
+    pub fn close(&self) -> Result<(), CloseError> {
+        let mut threads = lock(&self.threads);
+        if let Some(closed) = &threads.closed {
+            return closed.clone();
+        }
+        self.writer.close();
+        self.publisher.stop();
+        for handle in threads.handles.drain(..) {
+            // A thread that panicked has halted the log.
+            drop(handle.join());
+        }
+        let closed = match self.writer.halted() {
+            Some(halt) => Err(CloseError::Checkpoint(CheckpointError::Halted(halt))),
+            None => self.publish(Noting::IfManyFollow).map(drop).map_err(CloseError::from),
+        };
+        self.publisher.end();
+        threads.lock = None;
+        threads.closed = Some(closed.clone());
+        closed
+    }
+}
+
+impl Drop for AuditLog {
+    fn drop(&mut self) {
+        // Quietly: whoever wants to know closes.
+        drop(self.close());
+    }
+}
+
+fn local(folder: &Path) -> Result<Arc<dyn Storage>, OpenError> {
+    let storage = LocalStorage::new().map_err(IoFailure::of(Operation::Open, folder))?;
+    Ok(Arc::new(storage))
+}
+
+pub(crate) fn layout_of(folder: &Path) -> Result<Layout, OpenError> {
+    Layout::of(folder).ok_or_else(|| OpenError::NoName { folder: folder.to_path_buf() })
+}
+
+/// What the lock file says of its holder.
+fn holder() -> String {
+    let program = std::env::args_os().next().unwrap_or_default();
+    let name = Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    format!("process {} ({name})", std::process::id())
+}
+
+fn check_medium(
+    storage: &dyn Storage,
+    layout: &Layout,
+    folder: &Path,
+    options: &Options,
+) -> Result<(), OpenError> {
+    let medium = storage.medium(folder).map_err(IoFailure::of(Operation::Stat, folder))?;
+    match medium {
+        Medium::Network(kind) if options.network_file_system == NetworkFileSystem::Refuse => {
+            Err(OpenError::NetworkFileSystem { folder: layout.folder().to_path_buf(), kind })
+        }
+        Medium::Network(_) | Medium::Local => Ok(()),
+    }
+}
+
+/// Refuses folders and files of the log that somebody else owns or may write to.
+fn check_files(storage: &dyn Storage, layout: &Layout) -> Result<(), OpenError> {
+    check_folder(storage, layout.folder())?;
+    for folder in [layout.tree(), layout.quarantine()] {
+        if creation::exists(storage, &folder)? {
+            check_folder(storage, &folder)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_folder(storage: &dyn Storage, folder: &Path) -> Result<(), OpenError> {
+    let stat = storage.stat(folder).map_err(IoFailure::of(Operation::Stat, folder))?;
+    check_private(folder, &stat, Kind::Folder)?;
+    for name in storage.list(folder).map_err(IoFailure::of(Operation::List, folder))? {
+        let path = folder.join(name);
+        match storage.stat(&path) {
+            Ok(stat) if stat.kind == Kind::Folder => {}
+            Ok(stat) => check_private(&path, &stat, Kind::File)?,
+            // The lock's holder may just have renamed it.
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(e) => return Err(IoFailure::new(Operation::Stat, &path, e).into()),
+        }
+    }
+    Ok(())
+}
+
+fn open_history(
+    storage: &dyn Storage,
+    layout: &Layout,
+) -> Result<(Box<dyn StorageFile>, u64), OpenError> {
+    let path = layout.history();
+    let file = match storage.open(&path, Access::Append) {
+        Ok(file) => file,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            let file = storage
+                .create_new(&path, Privacy::Group)
+                .map_err(IoFailure::of(Operation::Create, &path))?;
+            let folder = layout.folder();
+            storage.sync_folder(folder).map_err(IoFailure::of(Operation::Sync, folder))?;
+            file
+        }
+        Err(e) => return Err(IoFailure::new(Operation::Open, &path, e).into()),
+    };
+    let size = file.stat().map_err(IoFailure::of(Operation::Stat, &path))?.size;
+    Ok((file, size))
+}
+
+/// The committer of a log whose files are mended.
+fn committer(
+    storage: &Arc<dyn Storage>,
+    layout: &Layout,
+    options: &Options,
+    publisher: &Arc<Publisher>,
+    seen: &Inspection,
+    tail: &TailSeen,
+) -> Result<Committer, OpenError> {
+    let path = layout.segment(0);
+    let active = match storage.open(&path, Access::Append) {
+        Ok(file) => {
+            let stat = file.stat().map_err(IoFailure::of(Operation::Stat, &path))?;
+            Some(Active { file, id: stat.id, size: stat.size })
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+        Err(e) => return Err(IoFailure::new(Operation::Open, &path, e).into()),
+    };
+    let next = Boundary { first_seq: tail.last.seq + 1, prev_hash: tail.last.hash };
+    let holds_records = active.as_ref().is_some_and(|active| active.size > 0);
+    let mut rotated: Vec<Boundary> = seen.segments.iter().filter_map(|seen| seen.first).collect();
+    let begins = if holds_records { rotated.pop().unwrap_or(next) } else { next };
+    let doomed = rotated.iter().filter(|begin| begin.first_seq < seen.kept_from).count();
+    Ok(Committer {
+        storage: Arc::clone(storage),
+        layout: layout.clone(),
+        publisher: Arc::clone(publisher),
+        clock: Arc::clone(&options.clock),
+        salting: options.salting,
+        max_file_size: options.max_file_size,
+        max_files: options.max_files,
+        active,
+        begins,
+        rotated,
+        doomed,
+        head: Head {
+            next_seq: tail.last.seq + 1,
+            hash: tail.last.hash,
+            time: Timekeeper::new(tail.last.timestamp, options.clock.now()),
+        },
+        buf: Vec::new(),
+        hashes: Vec::new(),
+        halted: None,
+    })
+}

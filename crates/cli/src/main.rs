@@ -1,2 +1,49 @@
-//! The command `indelible`.
-fn main() {}
+//! The command `indelible`: keeps, shows and verifies a tamper-evident audit log.
+//!
+//! The only crate that reads flags, prints and exits. Everything it knows about logs it asks the library `indelible`.
+
+mod args;
+mod commands;
+mod escape;
+mod exit;
+mod hint;
+mod render;
+mod value;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Cli, Command};
+use crate::exit::Exit;
+
+fn main() -> ExitCode {
+    let exit = match Cli::try_parse() {
+        Ok(cli) => run(cli.command).unwrap_or_else(|error| fail(&error)),
+        Err(error) => render::usage(&error),
+    };
+    exit.into()
+}
+
+fn run(command: Command) -> anyhow::Result<Exit> {
+    match command {
+        Command::Init(init) => init.run(),
+        Command::Append(append) => append.run(),
+        Command::Show(show) => show.run(),
+        Command::Tail(tail) => tail.run(),
+        Command::Verify(verify) => verify.run(),
+        Command::Checkpoint(checkpoint) => checkpoint.run(),
+    }
+}
+
+/// Says what could not be done; nobody is told that nobody reads any more.
+fn fail(error: &anyhow::Error) -> Exit {
+    if render::is_broken_pipe(error) {
+        return Exit::Fine;
+    }
+    render::error(error);
+    if let Some(hint) = hint::of(error) {
+        render::hint(hint);
+    }
+    Exit::CouldNot
+}

@@ -252,8 +252,7 @@ impl Publisher {
 
     fn write_tmp(&self, note: &str) -> Result<(), PublishError> {
         let tmp = self.layout.checkpoint_tmp();
-        let refused =
-            |operation, e| PublishError::Refused(IoFailure::new(operation, &tmp, e));
+        let refused = |operation, e| PublishError::Refused(IoFailure::new(operation, &tmp, e));
         let file = self
             .storage
             .create_new(&tmp, Privacy::Group)

@@ -32,9 +32,7 @@ impl Clock for SystemClock {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         let unix_ns = match since {
             Ok(after) => i128::try_from(after.as_nanos()).unwrap_or(i128::MAX),
-            Err(before) => {
-                i128::try_from(before.duration().as_nanos()).map_or(i128::MIN, |ns| -ns)
-            }
+            Err(before) => i128::try_from(before.duration().as_nanos()).map_or(i128::MIN, |ns| -ns),
         };
         let boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
         ClockReading {

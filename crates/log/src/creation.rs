@@ -16,15 +16,16 @@ use indelible_format::own::{Announcement, Create, OwnContext, write_own};
 use indelible_format::record::write_head;
 use indelible_format::tree::leaf_hash;
 
-use crate::error::{AppendError, OpenError};
+use crate::error::OpenError;
 use crate::io::{IoFailure, Operation};
 use crate::keys::key_path;
 use crate::layout::Layout;
 use crate::options::Options;
+use crate::recovery::mend::failed;
 use crate::signer::Signer;
 use crate::storage::{Kind, Lock, LockError, Privacy, Storage};
 use crate::tree_store::{ExtendError, TreeStore, write_whole};
-use crate::writer::commit::{CommitError, write_salt};
+use crate::writer::commit::write_salt;
 
 /// Makes the log and leaves it locked, under its name.
 ///
@@ -77,18 +78,19 @@ struct Named {
     origin: Origin,
 }
 
+/// Who signs, and the key to keep where it is the log's own.
+type SignerAndSecret = (Arc<dyn Signer>, Option<Arc<SignerKey>>);
+
 /// Who signs, and the secret key to keep where the log makes its own.
-fn signer_for(
-    options: &Options,
-    origin: &Origin,
-) -> Result<(Arc<dyn Signer>, Option<Arc<SignerKey>>), OpenError> {
+fn signer_for(options: &Options, origin: &Origin) -> Result<SignerAndSecret, OpenError> {
     if let Some(signer) = &options.signer {
         return Ok((Arc::clone(signer), None));
     }
     let mut seed = zeroize::Zeroizing::new([0; 32]);
     random(seed.as_mut())?;
     let key = Arc::new(SignerKey::from_seed(origin, &seed));
-    Ok((Arc::clone(&key) as Arc<dyn Signer>, Some(key)))
+    let signer: Arc<dyn Signer> = Arc::<SignerKey>::clone(&key);
+    Ok((signer, Some(key)))
 }
 
 /// Writes genesis, rows, history and checkpoint, and syncs each of them and the folders.
@@ -116,7 +118,11 @@ fn write_contents(
 }
 
 /// Record 0, with its line feed, and its hash.
-fn genesis(options: &Options, signer: &dyn Signer, named: &Named) -> Result<(Vec<u8>, Hash), OpenError> {
+fn genesis(
+    options: &Options,
+    signer: &dyn Signer,
+    named: &Named,
+) -> Result<(Vec<u8>, Hash), OpenError> {
     let mut line = Vec::new();
     write_head(&mut line, 0, options.clock.now().wall);
     let create = Announcement::Create(Create {
@@ -128,12 +134,7 @@ fn genesis(options: &Options, signer: &dyn Signer, named: &Named) -> Result<(Vec
     });
     let context = OwnContext { log_id: named.log_id, origin: &named.origin };
     write_own(&mut line, 0, &create, &context, &mut crate::signer::unsigned);
-    write_salt(&mut line, options.salting).map_err(|error| match error {
-        CommitError::Refused(cause) => OpenError::Append(AppendError::NotWritten { cause }),
-        CommitError::Halted(halt) | CommitError::Indeterminate(halt) => {
-            OpenError::Append(AppendError::Halted(halt))
-        }
-    })?;
+    write_salt(&mut line, options.salting).map_err(failed)?;
     let hash = seal(&mut line, 0, &Hash::ZERO);
     line.push(b'\n');
     Ok((line, hash))
@@ -213,8 +214,7 @@ fn write_file(
     bytes: &[u8],
     privacy: Privacy,
 ) -> Result<(), IoFailure> {
-    let file =
-        storage.create_new(path, privacy).map_err(IoFailure::of(Operation::Create, path))?;
+    let file = storage.create_new(path, privacy).map_err(IoFailure::of(Operation::Create, path))?;
     if !bytes.is_empty() {
         write_whole(file.as_ref(), bytes).map_err(IoFailure::of(Operation::Write, path))?;
     }

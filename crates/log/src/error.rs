@@ -145,7 +145,11 @@ pub struct Refusal {
 
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: refused for appending, since a crash alone can't have left it so", self.folder.display())?;
+        write!(
+            f,
+            "{}: refused for appending, since a crash alone can't have left it so",
+            self.folder.display()
+        )?;
         for finding in &self.findings {
             write!(f, "\n  {}: {finding}", finding.class)?;
         }

@@ -85,7 +85,8 @@ impl Window {
     pub(crate) fn new(log_id: LogId, limits: Idempotency) -> Self {
         // A hash table doubles: the most buckets that fit, filled to seven eighths.
         let fit = (limits.memory_size_max / ENTRY_SIZE).max(8);
-        let buckets = fit.checked_next_power_of_two().map_or(fit, |up| if up == fit { up } else { up / 2 });
+        let buckets =
+            fit.checked_next_power_of_two().map_or(fit, |up| if up == fit { up } else { up / 2 });
         Self {
             log_id,
             limits,
@@ -190,8 +191,13 @@ mod tests {
     fn the_same_id_and_content_is_the_same_record_and_other_content_a_conflict() {
         let mut window = window(10, 10, 1 << 20);
         window.recorded(&key("a"), 7, at(1), Hash::ZERO);
-        assert!(matches!(window.look(&key("a")), Sighting::Recorded(r) if r.seq == 7 && r.duplicate));
-        assert!(matches!(window.look(&EventKey::new(None, "a", b"other")), Sighting::Conflict(Some(7))));
+        assert!(
+            matches!(window.look(&key("a")), Sighting::Recorded(r) if r.seq == 7 && r.duplicate)
+        );
+        assert!(matches!(
+            window.look(&EventKey::new(None, "a", b"other")),
+            Sighting::Conflict(Some(7))
+        ));
         assert!(matches!(window.look(&EventKey::new(Some("p"), "a", b"content")), Sighting::New));
         assert!(matches!(window.look(&key("b")), Sighting::New));
     }

@@ -121,7 +121,8 @@ mod tests {
     fn only_canonical_numbers_are_segments() {
         let numbers = ["audit.log", "audit.log.1", "audit.log.12"].map(segment_number);
         assert_eq!(numbers, [Some(0), Some(1), Some(12)]);
-        for name in ["audit.log.0", "audit.log.01", "audit.log.", "audit.log.+1", "audit.logs", "x"] {
+        for name in ["audit.log.0", "audit.log.01", "audit.log.", "audit.log.+1", "audit.logs", "x"]
+        {
             assert_eq!(segment_number(name), None, "{name}");
         }
     }

@@ -51,7 +51,16 @@ impl<'f> Lines<'f> {
     /// Reads the lines of `file` that begin at `from`, up to `end`.
     pub(crate) fn new(file: &'f dyn StorageFile, source: Source, from: u64, end: u64) -> Self {
         // The first reads are small: opening a log looks at one line of each segment.
-        Self { file, source, buf: Vec::new(), taken: 0, base: from, end, chunk: 8 * 1024, finished: false }
+        Self {
+            file,
+            source,
+            buf: Vec::new(),
+            taken: 0,
+            base: from,
+            end,
+            chunk: 8 * 1024,
+            finished: false,
+        }
     }
 
     /// The next line, or `None` at the end.
@@ -95,7 +104,8 @@ impl<'f> Lines<'f> {
         self.taken = 0;
         let have = self.buf.len();
         let at = self.base + u64::try_from(have).unwrap_or(u64::MAX);
-        let want = usize::try_from(self.end.saturating_sub(at)).unwrap_or(usize::MAX).min(self.chunk);
+        let want =
+            usize::try_from(self.end.saturating_sub(at)).unwrap_or(usize::MAX).min(self.chunk);
         self.chunk = CHUNK;
         self.buf.resize(have + want, 0);
         let room = self.buf.get_mut(have..).unwrap_or_default();

@@ -22,11 +22,12 @@ use crate::keys::{check_private, load_signer};
 use crate::layout::Layout;
 use crate::options::{LastTimestamp, NetworkFileSystem, Options, Salting};
 use crate::pending::Pending;
+use crate::reader::Reader;
 use crate::receipt::Receipt;
+use crate::recovery::Recovery;
 use crate::recovery::inspect::{Inspection, inspect};
 use crate::recovery::mend::{Mend, failed};
 use crate::recovery::tail::{TailSeen, read_tail};
-use crate::recovery::Recovery;
 use crate::storage::local::LocalStorage;
 use crate::storage::{Access, Kind, Lock, Medium, Privacy, Storage, StorageFile};
 use crate::tree_store::TreeStore;
@@ -35,7 +36,8 @@ use crate::writer::group::{Submission, WhenFull, WindowState, Writer};
 use crate::writer::timekeeper::Timekeeper;
 
 /// Bytes of an entry besides its fields, with a seq of 20 digits.
-const ENTRY_FRAME_SIZE: usize = "{\"seq\":18446744073709551615,\"timestamp\":\"2026-01-02T03:04:05.000000000Z\",}".len();
+const ENTRY_FRAME_SIZE: usize =
+    "{\"seq\":18446744073709551615,\"timestamp\":\"2026-01-02T03:04:05.000000000Z\",}".len();
 
 /// A log that is open for appending: share it with [`Arc`]; all calls take `&self`.
 ///
@@ -94,6 +96,7 @@ impl AuditLog {
     ///
     /// # Errors
     /// As [`AuditLog::create`].
+    #[expect(clippy::needless_pass_by_value, reason = "options end here, as in `open`")]
     pub fn create_on(
         storage: Arc<dyn Storage>,
         folder: impl AsRef<Path>,
@@ -103,13 +106,14 @@ impl AuditLog {
         let layout = layout_of(folder.as_ref())?;
         check_medium(storage.as_ref(), &layout, layout.parent(), &options)?;
         let lock = creation::create(&storage, &layout, &options, &holder())?;
-        Self::open_locked(storage, layout, options, lock)
+        Self::open_locked(storage, layout, &options, lock)
     }
 
     /// As [`AuditLog::open`], on another [`Storage`].
     ///
     /// # Errors
     /// As [`AuditLog::open`].
+    #[expect(clippy::needless_pass_by_value, reason = "options end here, as in `open`")]
     pub fn open_on(
         storage: Arc<dyn Storage>,
         folder: impl AsRef<Path>,
@@ -123,16 +127,16 @@ impl AuditLog {
         check_medium(storage.as_ref(), &layout, layout.folder(), &options)?;
         check_files(storage.as_ref(), &layout)?;
         let lock = take_lock(storage.as_ref(), &layout, &holder())?;
-        Self::open_locked(storage, layout, options, lock)
+        Self::open_locked(storage, layout, &options, lock)
     }
 
     fn open_locked(
         storage: Arc<dyn Storage>,
         layout: Layout,
-        options: Options,
+        options: &Options,
         held: Box<dyn Lock>,
     ) -> Result<Self, OpenError> {
-        let signer = load_signer(storage.as_ref(), &layout, &options)?;
+        let signer = load_signer(storage.as_ref(), &layout, options)?;
         let seen = inspect(storage.as_ref(), &layout)?;
         let (expected, found) = (seen.identity.verifier_key(), signer.verifier_key());
         if *expected != found {
@@ -142,7 +146,9 @@ impl AuditLog {
         let tail = read_tail(storage.as_ref(), &layout, &seen)?;
         let now = options.clock.now();
         let last = tail.last.timestamp;
-        if options.last_timestamp == LastTimestamp::Refuse && Timekeeper::is_far_ahead(last, now.wall) {
+        if options.last_timestamp == LastTimestamp::Refuse
+            && Timekeeper::is_far_ahead(last, now.wall)
+        {
             return Err(OpenError::LastTimestampAhead { last, wall: now.wall });
         }
 
@@ -164,8 +170,7 @@ impl AuditLog {
             latest: seen.mark.latest.clone(),
         }));
         publisher.hand_over(&mut tail.hashes.clone());
-        let mut committer =
-            committer(&storage, &layout, &options, &publisher, &seen, &tail)?;
+        let mut committer = committer(&storage, &layout, options, &publisher, &seen, &tail)?;
         mend.tell(&mut committer, &mut recovery)?;
         if committer.head.next_seq > seen.mark.size || seen.mark.latest.is_none() {
             publisher.publish(Noting::Never).map_err(|e| failed(e.into()))?;
@@ -175,7 +180,7 @@ impl AuditLog {
         committer.finish_rotation().map_err(failed)?;
 
         let window = Window::new(seen.identity.log_id(), options.idempotency);
-        let rebuild = crate::rebuild::needed(&options, committer.head.next_seq);
+        let rebuild = crate::rebuild::needed(options, committer.head.next_seq);
         let state = if rebuild { WindowState::Rebuilding } else { WindowState::Ready };
         let writer = Arc::new(Writer::new(committer, window, state, options.queue_size_max));
         let mut log = Self {
@@ -188,7 +193,7 @@ impl AuditLog {
             entry_size_max: options.entry_size_max,
             threads: Mutex::new(Threads { lock: Some(held), ..Threads::default() }),
         };
-        log.start_threads(&options, rebuild)?;
+        log.start_threads(options, rebuild)?;
         Ok(log)
     }
 
@@ -201,7 +206,7 @@ impl AuditLog {
             publisher.run(interval, |error| match error {
                 PublishError::Refused(_) | PublishError::Signer(_) => Cadence::GoesOn,
                 PublishError::Unknown(failure) => {
-                    writer.halt(Halt::new(HaltCause::Io(failure)));
+                    writer.halt(&Halt::new(HaltCause::Io(failure)));
                     Cadence::Ended
                 }
             });
@@ -243,7 +248,11 @@ impl AuditLog {
     ///
     /// # Errors
     /// As [`AuditLog::append`].
-    pub fn append_recorded_by(&self, event: &Event, principal: &str) -> Result<Receipt, AppendError> {
+    pub fn append_recorded_by(
+        &self,
+        event: &Event,
+        principal: &str,
+    ) -> Result<Receipt, AppendError> {
         let prepared = self.prepare(event, Some(principal))?;
         let pending = self.enqueue(vec![prepared], WhenFull::Wait)?;
         self.writer.drive();
@@ -276,7 +285,11 @@ impl AuditLog {
     ///
     /// # Errors
     /// As [`AuditLog::submit`].
-    pub fn submit_recorded_by(&self, event: &Event, principal: &str) -> Result<Pending, AppendError> {
+    pub fn submit_recorded_by(
+        &self,
+        event: &Event,
+        principal: &str,
+    ) -> Result<Pending, AppendError> {
         self.submit_one(event, Some(principal), WhenFull::Wait)
     }
 
@@ -329,10 +342,7 @@ impl AuditLog {
             fields.extend_from_slice(b",\"recorded_by\":");
             write_string(&mut fields, principal);
         }
-        write_salt(&mut fields, self.salting).map_err(|error| match failed(error) {
-            OpenError::Append(error) => error,
-            _ => AppendError::Closed,
-        })?;
+        write_salt(&mut fields, self.salting).map_err(AppendError::from)?;
         let size = fields.len() + ENTRY_FRAME_SIZE;
         if size > self.entry_size_max {
             return Err(EventError::EntryTooLarge { limit: self.entry_size_max, size }.into());
@@ -348,6 +358,13 @@ impl AuditLog {
     /// What opening had to mend.
     pub fn recovery(&self) -> &Recovery {
         &self.recovery
+    }
+
+    /// Reads the log up to the last sync; readers in other processes read up to `checkpoint`.
+    pub fn reader(&self) -> Reader {
+        let writer = Arc::clone(&self.writer);
+        let limit = Arc::new(move || writer.durable());
+        Reader::with_limit(Arc::clone(&self.storage), self.layout.clone(), limit)
     }
 
     /// How many records are durable.
@@ -387,7 +404,7 @@ impl AuditLog {
             PublishError::Signer(error) => CheckpointError::Refused(Obstacle::Signer(error)),
             PublishError::Unknown(failure) => {
                 let halt = Halt::new(HaltCause::Io(failure));
-                self.writer.halt(halt.clone());
+                self.writer.halt(&halt);
                 CheckpointError::Halted(halt)
             }
         })

@@ -242,10 +242,16 @@ mod tests {
     fn an_option_outside_its_limits_is_named_with_limit_and_value() {
         let options = Options::default().with_max_file_size(1000);
         let message = options.validate().map_err(|e| e.to_string());
-        assert_eq!(message, Err("option max_file_size is 1000: it must be at least 196608".to_owned()));
+        assert_eq!(
+            message,
+            Err("option max_file_size is 1000: it must be at least 196608".to_owned())
+        );
         let options = Options::default().with_entry_size_max(100);
         let message = options.validate().map_err(|e| e.to_string());
-        assert_eq!(message, Err("option entry_size_max is 100: it must be from 8192 to 1048576".to_owned()));
+        assert_eq!(
+            message,
+            Err("option entry_size_max is 100: it must be from 8192 to 1048576".to_owned())
+        );
         assert!(Options::default().validate().is_ok());
         assert!(Options::default().with_max_files(0).validate().is_err());
     }

@@ -25,7 +25,12 @@ pub(crate) fn needed(options: &Options, records: u64) -> bool {
 }
 
 /// Reads the tail into the writer's window, and lets those go on who wait for it.
-pub(crate) fn rebuild(storage: &dyn Storage, layout: &Layout, writer: &Writer, limits: Idempotency) {
+pub(crate) fn rebuild(
+    storage: &dyn Storage,
+    layout: &Layout,
+    writer: &Writer,
+    limits: Idempotency,
+) {
     let state = match read_tail(storage, layout, writer, limits) {
         Ok(()) => WindowState::Ready,
         Err(failure) => WindowState::Failed(failure),
@@ -44,10 +49,10 @@ fn read_tail(
     let by_count = end.saturating_sub(limits.records);
     let at_most = end.saturating_sub(fit);
     let segments = open_from(storage, layout, |first, newest| {
-        let cutoff = newest.saturating_add_ns(-i128::try_from(limits.period.as_nanos()).unwrap_or(i128::MAX));
+        let cutoff = newest
+            .saturating_add_ns(-i128::try_from(limits.period.as_nanos()).unwrap_or(i128::MAX));
         first.seq <= at_most || (first.seq <= by_count && first.timestamp < cutoff)
     })?;
-    let newest = segments.iter().filter_map(|s| s.first).map(|h| h.timestamp).max();
     for segment in &segments {
         let from = segment.seek(segment.size, |head| {
             if head.seq < at_most { Ordering::Less } else { Ordering::Greater }
@@ -65,7 +70,6 @@ fn read_tail(
             remember(writer, &record);
         }
     }
-    let _: Option<Timestamp> = newest;
     Ok(())
 }
 

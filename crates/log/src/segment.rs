@@ -48,8 +48,15 @@ impl Segment {
         let path = layout.segment(number);
         let file = storage.open(&path, access).map_err(IoFailure::of(Operation::Open, &path))?;
         let stat = file.stat().map_err(IoFailure::of(Operation::Stat, &path))?;
-        let mut segment =
-            Self { number, path, file, id: stat.id, size: stat.size, first_line: None, first: None };
+        let mut segment = Self {
+            number,
+            path,
+            file,
+            id: stat.id,
+            size: stat.size,
+            first_line: None,
+            first: None,
+        };
         segment.first_line = segment.read_first_line()?;
         segment.first = segment.first_line.as_deref().and_then(|line| parse_head(line).ok());
         Ok(segment)
@@ -120,7 +127,9 @@ impl Segment {
         while high - low > SCAN_SIZE {
             let middle = low + (high - low) / 2;
             match self.head_from(middle, high)? {
-                Some((start, head)) if start > low && order(&head) != Ordering::Greater => low = start,
+                Some((start, head)) if start > low && order(&head) != Ordering::Greater => {
+                    low = start;
+                }
                 Some(_) | None => high = middle,
             }
         }
@@ -161,30 +170,6 @@ pub(crate) fn numbers(storage: &dyn Storage, layout: &Layout) -> Result<Vec<u64>
     let mut numbers: Vec<u64> = names.iter().filter_map(|name| segment_number(name)).collect();
     numbers.sort_unstable_by(|a, b| b.cmp(a));
     Ok(numbers)
-}
-
-/// Opens every segment, from the oldest to the newest by first record; one whose head can't be read keeps the place
-/// that its number gives. Empty segments are left out.
-pub(crate) fn open_all(
-    storage: &dyn Storage,
-    layout: &Layout,
-    access: Access,
-) -> Result<Vec<Segment>, IoFailure> {
-    let mut keyed = Vec::new();
-    let mut place = 0;
-    for number in numbers(storage, layout)? {
-        let segment = Segment::open(storage, layout, number, access)?;
-        if segment.size == 0 {
-            continue;
-        }
-        if let Some(first) = &segment.first {
-            place = first.seq;
-        }
-        keyed.push((place, segment));
-    }
-    // Stable: equal keys keep the order of their numbers.
-    keyed.sort_by_key(|(place, _)| *place);
-    Ok(keyed.into_iter().map(|(_, segment)| segment).collect())
 }
 
 /// Reads `from..to` of `file`; fewer bytes where it ends.

@@ -125,12 +125,15 @@ impl TreeStore {
     fn write_all(&mut self, extensions: &[(Vec<Hash>, Vec<Hash>)]) -> Result<(), ExtendError> {
         self.create_rows(extensions.len())?;
         let mut touched = 0;
-        let written = self.rows.iter().zip(extensions).enumerate().try_for_each(|(index, (row, (added, _)))| {
-            touched = index + 1;
-            let path = self.path(index);
-            let bytes: Vec<u8> = added.iter().flat_map(|hash| *hash.as_bytes()).collect();
-            write_whole(row.file.as_ref(), &bytes).map_err(IoFailure::of(Operation::Write, &path))
-        });
+        let written = self.rows.iter().zip(extensions).enumerate().try_for_each(
+            |(index, (row, (added, _)))| {
+                touched = index + 1;
+                let path = self.path(index);
+                let bytes: Vec<u8> = added.iter().flat_map(|hash| *hash.as_bytes()).collect();
+                write_whole(row.file.as_ref(), &bytes)
+                    .map_err(IoFailure::of(Operation::Write, &path))
+            },
+        );
         if let Err(failure) = written {
             self.cut_back(touched).map_err(ExtendError::Unknown)?;
             return Err(ExtendError::Refused(failure));
@@ -151,7 +154,9 @@ impl TreeStore {
             let path = self.path(index);
             let file = match self.storage.create_new(&path, Privacy::Group) {
                 Ok(file) => file,
-                Err(e) => return Err(ExtendError::Refused(IoFailure::new(Operation::Create, &path, e))),
+                Err(e) => {
+                    return Err(ExtendError::Refused(IoFailure::new(Operation::Create, &path, e)));
+                }
             };
             self.rows.push(Row { file, count: 0, open_tile: Vec::new() });
         }
@@ -228,7 +233,12 @@ impl<'a> RowReader<'a> {
     }
 
     /// Hashes `first..first + count` of a row; `None` where the row is absent or shorter.
-    pub(crate) fn hashes(&self, row: u8, first: u64, count: u64) -> Result<Option<Vec<Hash>>, IoFailure> {
+    pub(crate) fn hashes(
+        &self,
+        row: u8,
+        first: u64,
+        count: u64,
+    ) -> Result<Option<Vec<Hash>>, IoFailure> {
         let path = self.layout.row(row);
         let file = match self.storage.open(&path, Access::Read) {
             Ok(file) => file,

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::Path;
 
 use indelible_format::chain::{Hash, seal};
 use indelible_format::record::write_head;
@@ -23,11 +23,11 @@ impl Folder {
         Self { _temporary: temporary, storage, layout }
     }
 
-    fn write(&self, path: PathBuf, bytes: &[u8]) {
-        if self.storage.stat(&path).is_ok() {
-            self.storage.unlink(&path).unwrap();
+    fn write(&self, path: &Path, bytes: &[u8]) {
+        if self.storage.stat(path).is_ok() {
+            self.storage.unlink(path).unwrap();
         }
-        let file = self.storage.create_new(&path, Privacy::Group).unwrap();
+        let file = self.storage.create_new(path, Privacy::Group).unwrap();
         let mut rest = bytes;
         while !rest.is_empty() {
             rest = &rest[file.append(rest).unwrap()..];
@@ -35,13 +35,13 @@ impl Folder {
     }
 
     fn segment(&self, number: u64, records: std::ops::Range<u64>) {
-        self.write(self.layout.segment(number), &records.flat_map(line).collect::<Vec<u8>>());
+        self.write(&self.layout.segment(number), &records.flat_map(line).collect::<Vec<u8>>());
     }
 
     fn checkpoint(&self, size: u64) {
         let root = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
         let note = format!("o\n{size}\n{root}\n\n\u{2014} o AAAAAAAA\n");
-        self.write(self.layout.checkpoint(), note.as_bytes());
+        self.write(&self.layout.checkpoint(), note.as_bytes());
     }
 
     fn reader(&self) -> Reader {
@@ -98,7 +98,7 @@ fn bytes_behind_the_last_line_feed_are_not_read() {
     let folder = Folder::new();
     let mut bytes: Vec<u8> = (0..3).flat_map(line).collect();
     bytes.extend_from_slice(b"{\"seq\":3,\"timest");
-    folder.write(folder.layout.segment(0), &bytes);
+    folder.write(&folder.layout.segment(0), &bytes);
     let reader = folder.reader().unsynced();
     assert_eq!(reader.records().unwrap(), 3);
     assert_eq!(seqs(&reader.last(2).unwrap()), [1, 2]);
@@ -134,7 +134,7 @@ fn a_line_that_is_no_record_hides_only_itself() {
     let folder = Folder::new();
     let mut lines: Vec<Vec<u8>> = (0..400).map(line).collect();
     lines[200] = b"nothing\n".to_vec();
-    folder.write(folder.layout.segment(0), &lines.concat());
+    folder.write(&folder.layout.segment(0), &lines.concat());
     folder.checkpoint(400);
     let reader = folder.reader();
     for seq in (0..400).filter(|seq| *seq != 200) {

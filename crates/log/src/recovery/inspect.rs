@@ -23,7 +23,6 @@ use crate::writer::commit::Boundary;
 #[derive(Debug)]
 pub(crate) struct Seen {
     pub(crate) number: u64,
-    pub(crate) size: u64,
     /// Its first record, where it has one that can be read.
     pub(crate) first: Option<Boundary>,
     first_line: Option<Vec<u8>>,
@@ -110,30 +109,29 @@ fn look_at_segments(
         let first = segment.first_line.as_deref().and_then(boundary);
         let last = segment.last_line(segment.size)?.and_then(|(_, line)| last_record(&line));
         place = first.map_or(place, |first| first.first_seq);
-        let Segment { number, size, first_line, .. } = segment;
-        keyed.push((place, Seen { number, size, first, first_line, last }));
+        let Segment { number, first_line, .. } = segment;
+        keyed.push((place, Seen { number, first, first_line, last }));
     }
     keyed.sort_by_key(|(place, _)| *place);
     Ok(keyed.into_iter().map(|(_, seen)| seen).collect())
 }
 
-fn boundary(line: &[u8]) -> Option<Boundary> {
-    let head = parse_head(line).ok()?;
-    let link = Link::split(line).ok()?;
-    Some(Boundary { first_seq: head.seq, prev_hash: link.prev_hash })
+fn boundary(first_line: &[u8]) -> Option<Boundary> {
+    let (start, tied) = (parse_head(first_line).ok()?, Link::split(first_line).ok()?);
+    Some(Boundary { first_seq: start.seq, prev_hash: tied.prev_hash })
 }
 
-pub(crate) fn last_record(line: &[u8]) -> Option<Last> {
-    let head = parse_head(line).ok()?;
-    let link = Link::split(line).ok()?;
-    Some(Last { seq: head.seq, hash: link.hash, timestamp: head.timestamp })
+fn last_record(last_line: &[u8]) -> Option<Last> {
+    let (start, tied) = (parse_head(last_line).ok()?, Link::split(last_line).ok()?);
+    Some(Last { seq: start.seq, hash: tied.hash, timestamp: start.timestamp })
 }
 
 /// The prune records that begin segments and are signed by a key that they name, oldest first.
 fn announced_prunes(segments: &[Seen]) -> Vec<(u64, Prune)> {
     let mut prunes = Vec::new();
     for seen in segments {
-        let Some(record) = seen.first_line.as_deref().and_then(|line| Record::parse(line).ok()) else {
+        let Some(record) = seen.first_line.as_deref().and_then(|line| Record::parse(line).ok())
+        else {
             continue;
         };
         if let Content::Own(own @ OwnRecord::Prune(prune)) = record.content()
@@ -169,7 +167,10 @@ fn identify(
     {
         return Ok(Identity::new(prune.log_id, prune.origin.clone(), key.clone()));
     }
-    Err(refused(layout, Finding::new(Problem::IdentityUnknown).in_file(crate::layout::segment_name(first.number))))
+    Err(refused(
+        layout,
+        Finding::new(Problem::IdentityUnknown).in_file(crate::layout::segment_name(first.number)),
+    ))
 }
 
 /// Reads the durable mark, and the tree up to it.
@@ -181,11 +182,20 @@ fn find_mark(
     let history = history::read_tail(storage, layout)?;
     let latest = history::read_latest(storage, layout)?;
     let key = identity.verifier_key();
-    let noted = history.last.as_ref().map(|note| open_note(layout, identity, note, key)).transpose()?.flatten();
-    let stored = latest.as_ref().map(|note| open_note(layout, identity, note, key)).transpose()?.flatten();
+    let noted = history
+        .last
+        .as_ref()
+        .map(|note| open_note(layout, identity, note, key))
+        .transpose()?
+        .flatten();
+    let stored =
+        latest.as_ref().map(|note| open_note(layout, identity, note, key)).transpose()?.flatten();
     let best = match (&stored, &noted) {
         (Some(a), Some(b)) if a.size == b.size && a.root != b.root => {
-            return Err(refused(layout, Finding::new(Problem::Forked).in_file(crate::layout::CHECKPOINT)));
+            return Err(refused(
+                layout,
+                Finding::new(Problem::Forked).in_file(crate::layout::CHECKPOINT),
+            ));
         }
         (Some(a), Some(b)) if b.size > a.size => b,
         (Some(a), _) => a,
@@ -252,8 +262,12 @@ fn check_order(layout: &Layout, segments: &[Seen]) -> Result<(), OpenError> {
         let name = crate::layout::segment_name(after.number);
         let Some(last) = before.last else {
             let name = crate::layout::segment_name(before.number);
-            return Err(refused(layout, Finding::new(Problem::NotARecord).in_file(name)
-                .evidence("it is the last line of a segment that another one follows")));
+            return Err(refused(
+                layout,
+                Finding::new(Problem::NotARecord)
+                    .in_file(name)
+                    .evidence("it is the last line of a segment that another one follows"),
+            ));
         };
         // A torn first line is judged with the tail.
         let Some(first) = after.first else { continue };

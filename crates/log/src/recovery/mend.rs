@@ -8,7 +8,7 @@ use indelible_format::own::{Adopt, Announcement, OwnRecord, Recover, TailKind};
 use indelible_format::record::{Content, Record};
 use sha2::{Digest as _, Sha256};
 
-use crate::error::{AppendError, OpenError};
+use crate::error::OpenError;
 use crate::io::{IoFailure, Operation};
 use crate::layout::{ACTIVE, Layout, QUARANTINE};
 use crate::lines::Line;
@@ -116,7 +116,9 @@ impl Mend<'_> {
     fn put_into_quarantine(&self, name: &str, bytes: &[u8]) -> Result<(), OpenError> {
         let folder = self.layout.quarantine();
         if !crate::creation::exists(self.storage.as_ref(), &folder)? {
-            self.storage.create_folder(&folder).map_err(IoFailure::of(Operation::Create, &folder))?;
+            self.storage
+                .create_folder(&folder)
+                .map_err(IoFailure::of(Operation::Create, &folder))?;
             self.sync_folder(self.layout.folder())?;
         }
         let (path, tmp) = (folder.join(name), folder.join(format!("{name}.tmp")));
@@ -137,7 +139,11 @@ impl Mend<'_> {
     }
 
     /// Writes the records that tell of the repair and of the records that nothing covered, and makes a checkpoint.
-    pub(crate) fn tell(&self, committer: &mut Committer, recovery: &mut Recovery) -> Result<(), OpenError> {
+    pub(crate) fn tell(
+        &self,
+        committer: &mut Committer,
+        recovery: &mut Recovery,
+    ) -> Result<(), OpenError> {
         let mut announcements = self.untold_repairs()?;
         let mut prefix: &[u8] = b"";
         if self.tail.torn.as_ref().is_some_and(|torn| torn.kind == TailKind::NoLf) {
@@ -206,7 +212,8 @@ impl Mend<'_> {
         if seq > self.tail.last.seq {
             return Ok(false);
         }
-        let first = |seen: &&crate::recovery::inspect::Seen| seen.first.is_some_and(|b| b.first_seq <= seq);
+        let first =
+            |seen: &&crate::recovery::inspect::Seen| seen.first.is_some_and(|b| b.first_seq <= seq);
         let Some(seen) = self.seen.segments.iter().rev().find(first) else {
             // Its record was pruned.
             return Ok(true);
@@ -226,14 +233,13 @@ impl Mend<'_> {
         let from = segment.seek(segment.size, |head| head.seq.cmp(&seq))?;
         let mut lines = segment.lines(from);
         while let Some(line) = lines.next_line().map_err(|e| segment.read_failure(e))? {
-            let (Line::Whole { bytes, .. } | Line::Unterminated { bytes, .. }) = line else { break };
+            let (Line::Whole { bytes, .. } | Line::Unterminated { bytes, .. }) = line else {
+                break;
+            };
             let Ok(record) = Record::parse(bytes) else { break };
-            match record.content() {
-                Content::Own(OwnRecord::Recover(told)) if told.quarantine == quarantine => {
-                    return Ok(true);
-                }
-                Content::Own(_) => {}
-                _ => break,
+            let Content::Own(own) = record.content() else { break };
+            if matches!(own, OwnRecord::Recover(told) if told.quarantine == quarantine) {
+                return Ok(true);
             }
         }
         Ok(false)
@@ -256,11 +262,7 @@ impl Mend<'_> {
 
 /// A committer's failure while opening.
 pub(crate) fn failed(error: CommitError) -> OpenError {
-    OpenError::Append(match error {
-        CommitError::Refused(cause) => AppendError::NotWritten { cause },
-        CommitError::Halted(halt) => AppendError::Halted(halt),
-        CommitError::Indeterminate(halt) => AppendError::Indeterminate(halt),
-    })
+    OpenError::Append(error.into())
 }
 
 /// The number that is missing between segments that are there: a crash amid the renames of a rotation left it.

@@ -11,7 +11,7 @@ use crate::error::OpenError;
 use crate::io::{IoFailure, Operation};
 use crate::layout::Layout;
 use crate::lines::{Line, Lines, Source};
-use crate::recovery::inspect::{Inspection, Last, refused};
+use crate::recovery::inspect::{Inspection, Last, Seen, refused};
 use crate::segment::{Segment, to_u64};
 use crate::storage::{Access, Storage};
 use crate::tail::{TAIL_READ_SIZE, Tail, classify};
@@ -54,11 +54,13 @@ pub(crate) fn read_tail(
     };
     let segment = Segment::open(storage, layout, newest.number, Access::Append)?;
     segment.file.sync_data().map_err(IoFailure::of(Operation::Sync, &segment.path))?;
-    storage.sync_folder(layout.folder()).map_err(IoFailure::of(Operation::Sync, layout.folder()))?;
+    storage
+        .sync_folder(layout.folder())
+        .map_err(IoFailure::of(Operation::Sync, layout.folder()))?;
 
     let mark = seen.mark.size;
     let before = seen.segments.len().checked_sub(2).and_then(|at| seen.segments.get(at));
-    let before = before.and_then(|seen| seen.last_record());
+    let before = before.and_then(Seen::last_record);
     let first = newest.first.map(|first| first.first_seq).or(before.map(|last| last.seq + 1));
     if first.is_none_or(|first| mark < first) {
         let finding = Finding::new(Problem::BoundaryNotNoted).in_file(segment.name());
@@ -69,7 +71,8 @@ pub(crate) fn read_tail(
     } else {
         segment.seek(segment.size, |head| head.seq.cmp(&(mark - 1)).then(Ordering::Equal))?
     };
-    Scan { storage, layout, mark, origin: seen.identity.origin().as_str(), seen }.run(segment, from, before)
+    Scan { storage, layout, mark, origin: seen.identity.origin().as_str(), seen }
+        .run(segment, from, before)
 }
 
 struct Scan<'a> {
@@ -82,7 +85,12 @@ struct Scan<'a> {
 
 impl Scan<'_> {
     /// Follows the chain from `from` on to the first line that does not hold.
-    fn run(&self, segment: Segment, from: u64, before: Option<Last>) -> Result<TailSeen, OpenError> {
+    fn run(
+        &self,
+        segment: Segment,
+        from: u64,
+        before: Option<Last>,
+    ) -> Result<TailSeen, OpenError> {
         // Where the mark is the boundary itself, the record that it covers last is in the segment before.
         let mut last = before.filter(|_| from == 0);
         if let Some(last) = last.filter(|last| last.seq + 1 == self.mark) {
@@ -139,10 +147,14 @@ impl Scan<'_> {
         let at = |problem| at(problem).record(record.seq());
         if let Some(last) = last {
             if record.seq() != last.seq + 1 {
-                return Err(Box::new(at(Problem::SeqOutOfOrder).expected(last.seq + 1).found(record.seq())));
+                return Err(Box::new(
+                    at(Problem::SeqOutOfOrder).expected(last.seq + 1).found(record.seq()),
+                ));
             }
             if record.prev_hash() != last.hash {
-                return Err(Box::new(at(Problem::ChainBroken).expected(last.hash).found(record.prev_hash())));
+                return Err(Box::new(
+                    at(Problem::ChainBroken).expected(last.hash).found(record.prev_hash()),
+                ));
             }
             if record.timestamp() < last.timestamp {
                 return Err(Box::new(at(Problem::TimeDecreases).found(record.timestamp())));
@@ -199,9 +211,10 @@ impl Scan<'_> {
         let bytes = segment.read_range(end, upto)?;
         match classify(&bytes, end) {
             Tail::Torn(kind) => Ok(Torn { kind, bytes }),
-            Tail::TooLong => {
-                Err(refused(self.layout, Finding::new(Problem::TailTooLong).at(segment.name(), end)))
-            }
+            Tail::TooLong => Err(refused(
+                self.layout,
+                Finding::new(Problem::TailTooLong).at(segment.name(), end),
+            )),
             Tail::NotTorn => Err(refused(self.layout, finding)),
         }
     }
@@ -218,6 +231,10 @@ pub(crate) fn check_leaf(
     if leaf.as_ref().and_then(|leaf| leaf.first()) == Some(&leaf_hash(hash)) {
         return Ok(());
     }
-    Err(refused(layout, Finding::new(Problem::RootMismatch).record(mark - 1)
-        .evidence("the record is not the one that the signed checkpoint covers")))
+    Err(refused(
+        layout,
+        Finding::new(Problem::RootMismatch)
+            .record(mark - 1)
+            .evidence("the record is not the one that the signed checkpoint covers"),
+    ))
 }

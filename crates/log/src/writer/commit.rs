@@ -75,6 +75,16 @@ impl CommitError {
     }
 }
 
+impl From<CommitError> for AppendError {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Refused(cause) => Self::NotWritten { cause },
+            CommitError::Halted(halt) => Self::Halted(halt),
+            CommitError::Indeterminate(halt) => Self::Indeterminate(halt),
+        }
+    }
+}
+
 /// Where the chain stands.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Head {
@@ -166,17 +176,10 @@ impl Committer {
 
     /// What to tell those whose group failed.
     fn failure(&mut self, error: CommitError) -> AppendError {
-        match error {
-            CommitError::Refused(cause) => AppendError::NotWritten { cause },
-            CommitError::Halted(halt) => {
-                self.halted.get_or_insert_with(|| halt.clone());
-                AppendError::Halted(halt)
-            }
-            CommitError::Indeterminate(halt) => {
-                self.halted.get_or_insert_with(|| halt.clone());
-                AppendError::Indeterminate(halt)
-            }
+        if let CommitError::Halted(halt) | CommitError::Indeterminate(halt) = &error {
+            self.halted.get_or_insert_with(|| halt.clone());
         }
+        error.into()
     }
 
     /// Gathers one group from the front of `submissions` and commits it; `receipts` gets one for each.
@@ -188,9 +191,8 @@ impl Committer {
         self.check_running().map_err(CommitError::before_the_group)?;
         self.begin_group();
         let mut durable = self.head;
-        let committed = self
-            .gather(submissions, receipts, &mut durable)
-            .and_then(|()| self.write_and_sync());
+        let committed =
+            self.gather(submissions, receipts, &mut durable).and_then(|()| self.write_and_sync());
         self.end_group(durable, committed)
     }
 

@@ -185,7 +185,7 @@ impl Writer {
         }
         let batch = queue.take_group();
         drop(queue);
-        self.commit(batch);
+        self.commit(&batch);
         let queue = lock(&self.queue);
         self.wake_writer(&queue);
     }
@@ -214,21 +214,21 @@ impl Writer {
             }
             let batch = queue.take_group();
             drop(queue);
-            self.commit(batch);
+            self.commit(&batch);
         }
     }
 
     /// Commits a batch that was taken with the commit role, and gives the role back.
-    fn commit(&self, batch: Vec<Submission>) {
+    fn commit(&self, batch: &[Submission]) {
         let role = Role { writer: self };
         if let Some(halt) = self.halted() {
-            self.settle(&batch, vec![Err(AppendError::Halted(halt)); batch.len()]);
+            self.settle(batch, vec![Err(AppendError::Halted(halt)); batch.len()]);
         } else {
             let mut committer = lock(&self.committer);
-            committer.commit(&batch, |done, outcomes| self.settle(done, outcomes));
+            committer.commit(batch, |done, outcomes| self.settle(done, outcomes));
             if let Some(halt) = committer.halted.clone() {
                 drop(committer);
-                self.halt(halt);
+                self.halt(&halt);
             }
         }
         drop(role);
@@ -255,7 +255,7 @@ impl Writer {
     }
 
     /// Stops taking appends: everything that waits is told so.
-    pub(crate) fn halt(&self, halt: Halt) {
+    pub(crate) fn halt(&self, halt: &Halt) {
         let mut queue = lock(&self.queue);
         if matches!(queue.state, State::Halted(_)) {
             return;
@@ -287,7 +287,10 @@ impl Writer {
         }
     }
 
-    fn sleep<'q>(&self, mut queue: std::sync::MutexGuard<'q, Queue>) -> std::sync::MutexGuard<'q, Queue> {
+    fn sleep<'q>(
+        &self,
+        mut queue: std::sync::MutexGuard<'q, Queue>,
+    ) -> std::sync::MutexGuard<'q, Queue> {
         queue.sleepers += 1;
         let mut queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
         queue.sleepers -= 1;
@@ -308,11 +311,6 @@ impl Writer {
     /// Whether the log still takes events.
     pub(crate) fn is_open(&self) -> bool {
         matches!(lock(&self.queue).state, State::Open)
-    }
-
-    /// Runs `work` on the committer, with no group under way: for opening, which writes the log's own records.
-    pub(crate) fn with_committer<T>(&self, work: impl FnOnce(&mut Committer) -> T) -> T {
-        work(&mut lock(&self.committer))
     }
 }
 
@@ -374,7 +372,7 @@ struct Role<'w> {
 impl Drop for Role<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.writer.halt(Halt::new(HaltCause::Panicked));
+            self.writer.halt(&Halt::new(HaltCause::Panicked));
         }
         let mut queue = lock(&self.writer.queue);
         queue.committing = false;

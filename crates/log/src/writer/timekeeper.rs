@@ -122,7 +122,11 @@ mod tests {
         let mut time = Timekeeper::new(at(0), reading(0, 0));
         assert_eq!(time.next(reading(1, 1)), (at(1), vec![]));
         assert_eq!(time.next(reading(1 + HOUR, 1 + HOUR)), (at(1 + HOUR), vec![]));
-        assert_eq!(time.next(reading(2 + 2 * HOUR, 2 + HOUR)), (at(2 + 2 * HOUR), vec![]), "exactly an hour is believed");
+        assert_eq!(
+            time.next(reading(2 + 2 * HOUR, 2 + HOUR)),
+            (at(2 + 2 * HOUR), vec![]),
+            "exactly an hour is believed"
+        );
     }
 
     #[test]

@@ -66,7 +66,9 @@ fn eight_threads_get_receipts_that_are_found_at_their_place() {
         .map(|thread| {
             let log = Arc::clone(&log);
             std::thread::spawn(move || {
-                (0..200).map(|n| log.append(&event(thread * 1_000 + n)).unwrap()).collect::<Vec<_>>()
+                (0..200)
+                    .map(|n| log.append(&event(thread * 1_000 + n)).unwrap())
+                    .collect::<Vec<_>>()
             })
         })
         .collect();
@@ -78,7 +80,12 @@ fn eight_threads_get_receipts_that_are_found_at_their_place() {
     assert_eq!(lines.len(), 1_601);
     for receipt in receipts {
         let line = &lines[usize::try_from(receipt.seq).unwrap()];
-        assert!(line.contains(&format!("\"seq\":{},\"timestamp\":\"{}\"", receipt.seq, receipt.timestamp)));
+        assert!(
+            line.contains(&format!(
+                "\"seq\":{},\"timestamp\":\"{}\"",
+                receipt.seq, receipt.timestamp
+            ))
+        );
         assert!(line.ends_with(&format!("\"_hash\":\"{}\"}}", receipt.hash)));
     }
     assert_sound(&folder);
@@ -123,6 +130,7 @@ fn a_file_that_somebody_replaced_halts_the_log() {
     let folder = folder.path().join("audit");
     let log = AuditLog::create(&folder, Options::default()).unwrap();
     log.append(&event(1)).unwrap();
+    #[expect(clippy::disallowed_methods, reason = "somebody else does it")]
     std::fs::rename(folder.join("audit.log"), folder.join("elsewhere")).unwrap();
     let lost = log.append(&event(2)).unwrap_err();
     assert!(lost.is_indeterminate(), "{lost}");

@@ -97,7 +97,8 @@ fn the_first_finding_names_what_where_and_which_record() {
     for (name, _) in unsound {
         let first = FIRST.iter().find(|(folder, _)| folder == name);
         let Some((_, expected)) = first else { panic!("no finding is expected of {name}") };
-        let report = verify(&disk(), &reference.join("folders").join(name), &[key.clone()]);
+        let report =
+            verify(&disk(), &reference.join("folders").join(name), std::slice::from_ref(&key));
         let first = report.findings.first().unwrap();
         let number = |number: Option<u64>| number.map_or("-".to_owned(), |n| n.to_string());
         let file = first.file.as_deref().unwrap_or("-");

@@ -1,0 +1,128 @@
+//! The command line: which commands there are, and the flags that several of them share.
+//!
+//! What only one command takes stands beside that command. It does not act on anything.
+
+use std::path::PathBuf;
+
+use clap::builder::BoolishValueParser;
+use clap::{Args, Parser, Subcommand};
+use indelible::{LastTimestamp, NetworkFileSystem, Options};
+
+use crate::commands::append::Append;
+use crate::commands::checkpoint::TakeCheckpoint;
+use crate::commands::init::Init;
+use crate::commands::show::Show;
+use crate::commands::tail::Tail;
+use crate::commands::verify::Verify;
+
+const EXAMPLES: &str = "\
+Example, from nothing to a verified log:
+  indelible init audit --origin example.com/audit
+  indelible append audit --actor user:mia --action login --resource app:console
+  indelible tail audit
+  indelible verify audit --key 'example.com/audit+…'     (the key that init printed)
+
+Exit status: 0 fine; 1 could not do it; 2 wrong usage; 3 verification found tampering, damage or
+something missing; 4 sound, but with a torn tail that the next append repairs.";
+
+/// Keeps a log of who did what, in plain files, so that a later change to it can be found.
+#[derive(Debug, Parser)]
+#[command(
+    name = "indelible",
+    version,
+    after_help = EXAMPLES,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Init(Init),
+    Append(Box<Append>),
+    Show(Show),
+    Tail(Tail),
+    Verify(Verify),
+    Checkpoint(TakeCheckpoint),
+}
+
+/// Where the key is, and which file systems will do.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Placing {
+    /// The log's private key, if it is not beside the folder as `DIR.key`
+    #[arg(long, env = "INDELIBLE_KEY_FILE", value_name = "PATH", help_heading = "The log")]
+    pub(crate) key_file: Option<PathBuf>,
+
+    /// Take a folder on a network file system
+    ///
+    /// You vouch that its syncs are true and its locks exclusive; if they are not, acknowledged events can be lost and two
+    /// processes can write the same log.
+    #[arg(
+        long,
+        env = "INDELIBLE_ALLOW_NETWORK_FILE_SYSTEM",
+        value_parser = BoolishValueParser::new(),
+        help_heading = "The log"
+    )]
+    pub(crate) allow_network_file_system: bool,
+}
+
+impl Placing {
+    /// The options that say so.
+    pub(crate) fn options(&self) -> Options {
+        let mut options = Options::default();
+        if let Some(path) = &self.key_file {
+            options = options.with_key_file(path.clone());
+        }
+        if self.allow_network_file_system {
+            options = options.with_network_file_system(NetworkFileSystem::Allow);
+        }
+        options
+    }
+}
+
+/// How a log that exists is opened for appending.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Opening {
+    #[command(flatten)]
+    pub(crate) placing: Placing,
+
+    /// Open a log whose last timestamp is over an hour ahead of the clock
+    ///
+    /// Its time then stands still until the clock has caught up. Set the clock right instead, if it is the clock that is
+    /// wrong.
+    #[arg(
+        long,
+        env = "INDELIBLE_ACCEPT_LAST_TIMESTAMP",
+        value_parser = BoolishValueParser::new(),
+        help_heading = "The log"
+    )]
+    pub(crate) accept_last_timestamp: bool,
+}
+
+impl Opening {
+    /// The options that say so.
+    pub(crate) fn options(&self) -> Options {
+        let options = self.placing.options();
+        if self.accept_last_timestamp {
+            return options.with_last_timestamp(LastTimestamp::AcceptAhead);
+        }
+        options
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

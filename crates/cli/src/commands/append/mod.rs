@@ -1,0 +1,256 @@
+//! `indelible append`: records one event, or as many as a file or a pipe has.
+
+mod account;
+mod input;
+mod stream;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use indelible::format::identity::Origin;
+use indelible::{AuditLog, Event, OpenError, Options, Outcome};
+
+use self::input::Source;
+use super::{init, recovery};
+use crate::args::Opening;
+use crate::exit::Exit;
+use crate::render::{self, Output};
+use crate::value;
+
+const EXAMPLES: &str = "\
+Examples:
+  indelible append audit --actor user:mia --action login --resource app:console --outcome success
+  indelible append audit --file events.jsonl
+  my-program | indelible append audit --file - --receipts > receipts.jsonl
+  indelible append audit --file events.jsonl --max-file-size 64MiB --max-files 20
+
+A line of events.jsonl, all that must be in it first, then all that may be:
+  {\"actor\":\"user:mia\",\"action\":\"login\",\"resource\":\"app:console\"}
+  {\"event_id\":\"e-7\",\"event_time\":\"2026-01-02T03:04:05Z\",\"actor\":\"agent:7\",
+   \"action\":\"tool.call:read_file\",\"resource\":\"file:/etc/hosts\",\"outcome\":\"success\",
+   \"parent_id\":\"e-6\",\"session\":{\"id\":\"s-1\"},\"metadata\":{\"bytes\":220}}        (on one line)
+
+Where something goes wrong half-way, the same file can be sent again: an event whose event_id was
+recorded with the same content in the last ten minutes (or 100,000 records) is not recorded twice.";
+
+/// Record events; when it returns, they are on the disk
+///
+/// Takes one event from flags, or many from a file or a pipe, as JSON Lines: one JSON object a line, empty lines skipped.
+/// Lines are recorded in order. At the first line that is no event it stops, and says which lines are recorded and which are
+/// not.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Append {
+    /// The log's folder
+    #[arg(value_name = "DIR")]
+    dir: PathBuf,
+
+    #[command(flatten)]
+    event: OneEvent,
+
+    #[command(flatten)]
+    stream: Streaming,
+
+    #[command(flatten)]
+    growth: Growth,
+
+    #[command(flatten)]
+    opening: Opening,
+}
+
+/// One event, field by field.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "One event")]
+struct OneEvent {
+    /// Who did it, such as user:mia
+    #[arg(long, value_name = "WHO", required_unless_present = "file", conflicts_with = "file")]
+    actor: Option<String>,
+
+    /// What was done, such as login
+    #[arg(long, value_name = "WHAT", required_unless_present = "file", conflicts_with = "file")]
+    action: Option<String>,
+
+    /// To what, such as app:console
+    #[arg(long, value_name = "TO-WHAT", required_unless_present = "file", conflicts_with = "file")]
+    resource: Option<String>,
+
+    /// How it went: success, failure, denied or unknown
+    #[arg(long, value_name = "OUTCOME", conflicts_with = "file")]
+    outcome: Option<Outcome>,
+
+    /// The event's own id: the same id with the same content is recorded once
+    #[arg(long, value_name = "ID", conflicts_with = "file")]
+    event_id: Option<String>,
+
+    /// When it happened, as RFC 3339 (2026-01-02T03:04:05Z); when it is recorded is the log's to say
+    #[arg(long, value_name = "TIME", conflicts_with = "file")]
+    event_time: Option<String>,
+
+    /// The id of the event that caused this one
+    #[arg(long, value_name = "ID", conflicts_with = "file")]
+    parent_id: Option<String>,
+
+    /// The session in which it happened, a JSON object
+    #[arg(long, value_name = "JSON", conflicts_with = "file")]
+    session: Option<String>,
+
+    /// Anything else, a JSON object
+    #[arg(long, value_name = "JSON", conflicts_with = "file")]
+    metadata: Option<String>,
+}
+
+/// Many events.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Many events")]
+struct Streaming {
+    /// Read events from FILE, or from stdin with `-`, one JSON object a line
+    #[arg(long, value_name = "FILE|-")]
+    file: Option<PathBuf>,
+
+    /// Print a receipt for each event as soon as it is durable, one JSON line each
+    ///
+    /// It says which log, which seq, when and under which hash, and "duplicate":true where the event had been recorded
+    /// before. Who keeps receipts can show later that an event was in the log.
+    #[arg(long)]
+    receipts: bool,
+
+    /// Append from N threads, each waiting for its own event; with more than 1, the order of lines is not kept
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u16).range(1..=256),
+        requires = "file"
+    )]
+    threads: u16,
+}
+
+/// How the log grows, and whether it may begin here.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "The log")]
+struct Growth {
+    /// Rotate audit.log at this size: bytes, or 256KiB, 64MiB … [default: 64MiB]
+    #[arg(long, value_name = "SIZE", env = "INDELIBLE_MAX_FILE_SIZE", value_parser = value::size)]
+    max_file_size: Option<u64>,
+
+    /// Keep so many rotated files, and remove older ones, with a signed record of it [default: keep all]
+    #[arg(long, value_name = "N", env = "INDELIBLE_MAX_FILES")]
+    max_files: Option<u32>,
+
+    /// Sign a checkpoint at most so long after a record: 500ms, 1s, 2m [default: 1s]
+    #[arg(long, value_name = "TIME", env = "INDELIBLE_CHECKPOINT_INTERVAL", value_parser = value::duration)]
+    checkpoint_interval: Option<Duration>,
+
+    /// Make the log if there is none, as `init` does
+    ///
+    /// Without it a missing folder is an error, since a volume that isn't mounted must not begin a new history.
+    #[arg(long)]
+    create: bool,
+
+    /// The name of a log that --create makes, as for `init`
+    #[arg(long, value_name = "NAME", env = "INDELIBLE_ORIGIN")]
+    origin: Option<Origin>,
+}
+
+impl Append {
+    /// Opens the log, records what came, closes it.
+    pub(crate) fn run(self: Box<Self>) -> anyhow::Result<Exit> {
+        let source = self.stream.file.as_deref().map(Source::named);
+        // A file that is not there is told before a log is opened for it.
+        let lines = match &source {
+            Some(source) => {
+                Some(source.open().with_context(|| format!("could not open {source}"))?)
+            }
+            None => None,
+        };
+        let log = self.open()?;
+        let exit = match (source, lines) {
+            (Some(source), Some(lines)) => {
+                let receipts = self.stream.receipts.then(Output::stdout);
+                stream::append(&log, &source, lines, receipts, self.stream.threads)
+            }
+            (_, _) => one(&log, &self.event.event(), self.stream.receipts)?,
+        };
+        log.close()?;
+        Ok(exit)
+    }
+
+    fn open(&self) -> anyhow::Result<AuditLog> {
+        let options = self.growth.apply(self.opening.options());
+        match AuditLog::open(&self.dir, options.clone()) {
+            Ok(log) => {
+                recovery::tell(log.recovery());
+                Ok(log)
+            }
+            Err(OpenError::NotFound { .. }) if self.growth.create => {
+                let log = init::create(&self.dir, options, self.growth.origin.clone())?;
+                let key = log.identity().verifier_key().to_string();
+                init::explain(&self.dir, self.opening.placing.key_file.as_deref(), &key);
+                Ok(log)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl Growth {
+    fn apply(&self, mut options: Options) -> Options {
+        if let Some(bytes) = self.max_file_size {
+            options = options.with_max_file_size(bytes);
+        }
+        if let Some(count) = self.max_files {
+            options = options.with_max_files(count);
+        }
+        if let Some(interval) = self.checkpoint_interval {
+            options = options.with_checkpoint_interval(interval);
+        }
+        options
+    }
+}
+
+impl OneEvent {
+    fn event(self) -> Event {
+        // The three are there: clap asks for them wherever there is no --file.
+        let mut event = Event::new(
+            self.actor.unwrap_or_default(),
+            self.action.unwrap_or_default(),
+            self.resource.unwrap_or_default(),
+        );
+        if let Some(outcome) = self.outcome {
+            event = event.outcome(outcome);
+        }
+        if let Some(id) = self.event_id {
+            event = event.event_id(id);
+        }
+        if let Some(time) = self.event_time {
+            event = event.event_time(time);
+        }
+        if let Some(id) = self.parent_id {
+            event = event.parent_id(id);
+        }
+        if let Some(json) = self.session {
+            event = event.session_raw(json);
+        }
+        if let Some(json) = self.metadata {
+            event = event.metadata_raw(json);
+        }
+        event
+    }
+}
+
+/// Records one event.
+fn one(log: &AuditLog, event: &Event, with_receipt: bool) -> anyhow::Result<Exit> {
+    let receipt = log.append(event)?;
+    if with_receipt {
+        let mut output = Output::stdout();
+        output.line(receipt.to_string().as_bytes())?;
+        output.flush()?;
+    } else if receipt.duplicate {
+        render::note(format_args!("1 event had been recorded before, as seq {}", receipt.seq));
+    } else {
+        render::note(format_args!("recorded 1 event as seq {}", receipt.seq));
+    }
+    Ok(Exit::Fine)
+}

@@ -1,0 +1,125 @@
+//! `indelible init`: makes a log.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use indelible::format::identity::Origin;
+use indelible::{AuditLog, Options, continue_from};
+
+use crate::args::Placing;
+use crate::exit::Exit;
+use crate::hint::quote;
+use crate::render::{self, Output};
+
+const EXAMPLES: &str = "\
+Examples:
+  indelible init audit --origin example.com/audit
+  indelible init audit-2 --origin example.com/audit --continues audit --reason 'disk failed'";
+
+/// Make a new log, and print its verifier key
+///
+/// Makes the folder DIR, which must not exist, and beside it the private key DIR.key, which only you can read. The key signs
+/// a checkpoint about once a second while events are appended.
+///
+/// Prints one line: the verifier key. Keep it where whoever can change the log can't change it: on another machine, in a
+/// safe, in the auditor's mail. `indelible verify DIR --key …` then tells your log from one that somebody made up.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Init {
+    /// The folder to make
+    #[arg(value_name = "DIR")]
+    dir: PathBuf,
+
+    /// The log's name, such as example.com/audit; it can't be changed later
+    ///
+    /// It names the key, and stands in every checkpoint. Use a name that nobody else uses; a domain of yours is a good
+    /// beginning. No spaces, no plus sign.
+    #[arg(long, value_name = "NAME", env = "INDELIBLE_ORIGIN")]
+    origin: Option<Origin>,
+
+    /// Take over from OLD, a log that can't go on
+    ///
+    /// The first record of the new log then names the old one, its last checkpoint and the reason, so that the two can be
+    /// verified as one history.
+    #[arg(long, value_name = "OLD")]
+    continues: Option<PathBuf>,
+
+    /// Why the old log can't go on
+    #[arg(
+        long,
+        value_name = "TEXT",
+        requires = "continues",
+        default_value = "not given",
+        hide_default_value = true
+    )]
+    reason: String,
+
+    #[command(flatten)]
+    placing: Placing,
+}
+
+impl Init {
+    /// Makes the log; its verifier key is what goes to stdout.
+    pub(crate) fn run(self) -> anyhow::Result<Exit> {
+        let mut options = self.placing.options();
+        if let Some(old) = &self.continues {
+            options = options.with_continues(continue_from(old, &self.reason)?);
+        }
+        let log = create(&self.dir, options, self.origin)?;
+        let key = log.identity().verifier_key().to_string();
+        log.close()?;
+        let mut output = Output::stdout();
+        output.line(key.as_bytes())?;
+        output.flush()?;
+        explain(&self.dir, self.placing.key_file.as_deref(), &key);
+        Ok(Exit::Fine)
+    }
+}
+
+/// Makes a log, and warns where nobody named it.
+pub(super) fn create(
+    dir: &Path,
+    options: Options,
+    origin: Option<Origin>,
+) -> anyhow::Result<AuditLog> {
+    let unnamed = origin.is_none();
+    let options = match origin {
+        Some(origin) => options.with_origin(origin),
+        None => options,
+    };
+    let log = AuditLog::create(dir, options)?;
+    render::note(format_args!(
+        "made the log {} (id {}), origin {}",
+        dir.display(),
+        log.identity().log_id(),
+        log.identity().origin()
+    ));
+    if unnamed {
+        render::warning(
+            "no --origin was given, so the log has a name that means nothing to others",
+        );
+    }
+    Ok(log)
+}
+
+/// Says what the two keys are for, and who must have them.
+pub(super) fn explain(dir: &Path, key_file: Option<&Path>, key: &str) {
+    let private = key_file.map_or_else(|| beside(dir), Path::to_path_buf);
+    render::note(format_args!(
+        "its verifier key is the one in this command, which checks the log:\n\
+         \n  indelible verify {} --key {}\n\n\
+         Keep that key where whoever can change the log can't change it, such as with the auditor.\n\
+         The private key is in {}: whoever reads it can forge checkpoints. It is no part of\n\
+         the log: never copy it with the folder, keep one backup of it locked away, give it to nobody.",
+        quote(dir),
+        quote(Path::new(key)),
+        private.display()
+    ));
+}
+
+/// The key file that belongs to a folder, whatever slashes follow its name.
+fn beside(dir: &Path) -> PathBuf {
+    let mut name = dir.components().collect::<PathBuf>().into_os_string();
+    name.push(".key");
+    PathBuf::from(name)
+}

@@ -1,0 +1,20 @@
+//! One module a command: its flags, and what it does with the library.
+//!
+//! None of them prints: `render` does.
+
+pub(crate) mod append;
+pub(crate) mod checkpoint;
+pub(crate) mod init;
+mod recovery;
+pub(crate) mod show;
+pub(crate) mod tail;
+pub(crate) mod verify;
+
+use std::path::Path;
+
+use indelible::OpenError;
+
+/// Tells a folder that is not there from one in which files are missing.
+fn must_exist(dir: &Path) -> Result<(), OpenError> {
+    if dir.exists() { Ok(()) } else { Err(OpenError::NotFound { folder: dir.to_path_buf() }) }
+}

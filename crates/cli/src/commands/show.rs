@@ -1,0 +1,78 @@
+//! `indelible show`: prints one record.
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::Args;
+use indelible::Reader;
+
+use crate::exit::Exit;
+use crate::render::Output;
+
+const EXAMPLES: &str = "\
+Examples:
+  indelible show audit 0                   the record that began the log
+  indelible show audit 42 | jq .metadata   one record, as stored, into another program
+  indelible show audit 42 --unsynced       also when no checkpoint covers it yet";
+
+/// Print one record, as stored
+///
+/// Prints the line of the record with sequence number SEQ. On a terminal, characters that could act on it are shown as
+/// \u…; into a file or a pipe go the exact bytes.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Show {
+    /// The log's folder
+    #[arg(value_name = "DIR")]
+    dir: PathBuf,
+
+    /// The record's sequence number; the first record is 0
+    #[arg(value_name = "SEQ")]
+    seq: u64,
+
+    #[command(flatten)]
+    reading: Reading,
+}
+
+/// How far a log is read.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct Reading {
+    /// Read on past the last checkpoint
+    ///
+    /// What lies there may not be on the disk yet, and may be gone after a crash.
+    #[arg(long)]
+    unsynced: bool,
+}
+
+impl Reading {
+    /// A reader of the log at `dir`, which reads so far.
+    pub(super) fn open(self, dir: &std::path::Path) -> anyhow::Result<Reader> {
+        super::must_exist(dir)?;
+        let reader = Reader::open(dir)?;
+        Ok(if self.unsynced { reader.unsynced() } else { reader })
+    }
+}
+
+impl Show {
+    /// Prints the line, or says which records there are.
+    pub(crate) fn run(self) -> anyhow::Result<Exit> {
+        let reader = self.reading.open(&self.dir)?;
+        let Some(record) = reader.record(self.seq)? else {
+            let more = if self.reading.unsynced {
+                ""
+            } else {
+                " up to its last checkpoint (--unsynced reads on)"
+            };
+            let (first, last) = (reader.first_seq()?, reader.records()?.saturating_sub(1));
+            bail!(
+                "{}: no record {}: the log has records {first} to {last}{more}",
+                self.dir.display(),
+                self.seq
+            );
+        };
+        let mut output = Output::stdout();
+        output.line(&record.line)?;
+        output.flush()?;
+        Ok(Exit::Fine)
+    }
+}

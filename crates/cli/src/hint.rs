@@ -1,0 +1,138 @@
+//! What to do next, for the errors that people meet.
+//!
+//! It reads error values, never their text, and prints nothing.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use indelible::{AppendError, IoFailure, OpenError, ReadError, VerifyError};
+
+/// The hint for the first cause that has one.
+pub(crate) fn of(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(|cause| {
+        if let Some(open) = cause.downcast_ref::<OpenError>() {
+            return opening(open);
+        }
+        if let Some(append) = cause.downcast_ref::<AppendError>() {
+            return appending(append);
+        }
+        if let Some(read) = cause.downcast_ref::<ReadError>() {
+            return reading(read);
+        }
+        cause.downcast_ref::<VerifyError>().and_then(verifying)
+    })
+}
+
+fn no_log() -> String {
+    "is the path right, and is its volume mounted? `indelible init DIR` makes a new log".to_owned()
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "only what has a hint is named")]
+fn opening(error: &OpenError) -> Option<String> {
+    Some(match error {
+        OpenError::NotFound { .. } => no_log(),
+        OpenError::AlreadyExists { folder } => {
+            format!("`indelible append {0}` adds to a log, `indelible verify {0}` checks one", quote(folder))
+        }
+        OpenError::Locked { .. } => {
+            "one process appends at a time: wait for it, or stop it; reading and verifying work meanwhile".to_owned()
+        }
+        OpenError::KeyMissing { key } => format!(
+            "put {} back from your backup, or say where it is with --key-file; \
+             if it is lost, go on in a new log: indelible init NEW --continues OLD",
+            key.display()
+        ),
+        OpenError::Insecure { path, what } => insecure(path, *what)?,
+        OpenError::NetworkFileSystem { .. } => {
+            "use a disk of this machine, or vouch for this one with --allow-network-file-system".to_owned()
+        }
+        OpenError::LastTimestampAhead { .. } => {
+            "compare with `date -u`; to go on all the same: --accept-last-timestamp".to_owned()
+        }
+        OpenError::Refused(refusal) => format!(
+            "`indelible verify {0}` says more, reading works; to go on, make a new log that takes over: \
+             indelible init NEW --continues {0} --reason '…'",
+            quote(&refusal.folder)
+        ),
+        OpenError::Append(append) => appending(append)?,
+        _ => return None,
+    })
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "only what has a hint is named")]
+fn insecure(path: &Path, what: indelible::Insecurity) -> Option<String> {
+    let path = quote(path);
+    Some(match what {
+        indelible::Insecurity::KeyReadable { .. } => {
+            format!("chmod 600 {path}; who may have read it could forge checkpoints from then on")
+        }
+        indelible::Insecurity::Writable { .. } => format!("chmod go-w {path}"),
+        indelible::Insecurity::Owner { .. } => {
+            format!("run as the user who owns {path}, the one who always appends to this log")
+        }
+        _ => return None,
+    })
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "only what has a hint is named")]
+fn appending(error: &AppendError) -> Option<String> {
+    match error {
+        AppendError::Indeterminate(_) => Some(
+            "append the same events again, with the same event_id: what is recorded is not recorded twice".to_owned(),
+        ),
+        AppendError::NotWritten { .. } => {
+            Some("nothing is broken; make room, or put the disk right, and try again".to_owned())
+        }
+        AppendError::Conflict { .. } => {
+            Some("an event_id stands for one event: give this one an id of its own".to_owned())
+        }
+        _ => None,
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "only what has a hint is named")]
+fn reading(error: &ReadError) -> Option<String> {
+    Some(match error {
+        ReadError::Io(failure) if is_absent(failure) => no_log(),
+        ReadError::NoCheckpoint { .. }
+        | ReadError::Checkpoint { .. }
+        | ReadError::Missing { .. } => {
+            "`indelible verify DIR` says what is wrong; --unsynced reads what there is".to_owned()
+        }
+        ReadError::Lost { .. } | ReadError::OutOfPlace { .. } => {
+            "`indelible verify DIR` says what is wrong".to_owned()
+        }
+        _ => return None,
+    })
+}
+
+fn verifying(error: &VerifyError) -> Option<String> {
+    matches!(error, VerifyError::Io(failure) if is_absent(failure)).then(no_log)
+}
+
+fn is_absent(failure: &IoFailure) -> bool {
+    failure.source.kind() == ErrorKind::NotFound
+}
+
+/// A path as a shell reads it.
+pub(crate) fn quote(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.into_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_quoted_where_a_shell_needs_it() {
+        assert_eq!(quote(Path::new("/var/log/audit-2")), "/var/log/audit-2");
+        assert_eq!(quote(Path::new("my log")), "'my log'");
+        assert_eq!(quote(Path::new("it's")), "'it'\\''s'");
+        assert_eq!(quote(Path::new("")), "''");
+    }
+}

@@ -1,0 +1,158 @@
+//! The only place that prints.
+//!
+//! Invariants:
+//! - stdout carries nothing but data: stored lines, receipts, notes, keys, reports;
+//! - data that goes to a terminal is escaped, and is byte for byte as stored everywhere else;
+//! - what goes to stderr is for people, and always escaped.
+
+use std::fmt;
+use std::io::{self, IsTerminal as _, Write};
+
+use crate::escape::{escape, escape_lines};
+use crate::exit::Exit;
+
+/// Bytes that may wait for [`Output::flush`].
+const BUFFER_SIZE: usize = 64 * 1024;
+
+/// Stdout: lines are gathered, and leave together, whole.
+#[derive(Debug)]
+pub(crate) struct Output<W: Write = io::Stdout> {
+    to: W,
+    terminal: bool,
+    buffer: Vec<u8>,
+}
+
+impl Output {
+    /// The process's stdout.
+    pub(crate) fn stdout() -> Self {
+        Self::to(io::stdout(), io::stdout().is_terminal())
+    }
+}
+
+impl<W: Write> Output<W> {
+    fn to(to: W, terminal: bool) -> Self {
+        Self { to, terminal, buffer: Vec::new() }
+    }
+
+    /// Takes one line without its LF.
+    pub(crate) fn line(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.terminal {
+            self.buffer.extend_from_slice(escape(bytes).as_bytes());
+        } else {
+            self.buffer.extend_from_slice(bytes);
+        }
+        self.buffer.push(b'\n');
+        if self.buffer.len() >= BUFFER_SIZE { self.flush() } else { Ok(()) }
+    }
+
+    /// Takes a text of several lines; a last LF is added where there is none.
+    pub(crate) fn text(&mut self, text: &str) -> io::Result<()> {
+        text.lines().try_for_each(|line| self.line(line.as_bytes()))
+    }
+
+    /// Hands everything taken so far to whoever reads.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        let written = self.to.write_all(&self.buffer).and_then(|()| self.to.flush());
+        self.buffer.clear();
+        written
+    }
+}
+
+/// Tells a person something that is no data.
+pub(crate) fn note(text: impl fmt::Display) {
+    tell(&format!("indelible: {text}"));
+}
+
+/// Tells a person that all is done but something deserves a thought.
+pub(crate) fn warning(text: impl fmt::Display) {
+    tell(&format!("indelible: warning: {text}"));
+}
+
+/// Tells a person what could not be done and why, causes last.
+pub(crate) fn error(error: &anyhow::Error) {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        // Some errors repeat what caused them at the end of their own text.
+        if text.ends_with(&cause) {
+            continue;
+        }
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&cause);
+    }
+    note(text);
+}
+
+/// Whether it failed because whoever read stdout has gone.
+pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Tells a person what to do next.
+pub(crate) fn hint(text: impl fmt::Display) {
+    tell(&format!("hint: {text}"));
+}
+
+/// Prints what clap has to say: help and version to stdout, a wrong command line to stderr.
+pub(crate) fn usage(error: &clap::Error) -> Exit {
+    if error.use_stderr() {
+        let text = error.to_string();
+        let text = text.trim_end();
+        tell(
+            &text
+                .strip_prefix("error: ")
+                .map_or_else(|| text.to_owned(), |text| format!("indelible: {text}")),
+        );
+        return Exit::Usage;
+    }
+    // Colours only where stdout is a terminal that shows them.
+    let mut stdout = anstream::stdout();
+    match write!(stdout, "{}", error.render().ansi()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Exit::CouldNot,
+        Ok(()) | Err(_) => Exit::Fine,
+    }
+}
+
+fn tell(text: &str) {
+    let text = escape_lines(text) + "\n";
+    // With stderr gone there is nobody left to tell.
+    drop(io::stderr().write_all(text.as_bytes()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &[u8] = b"{\"actor\":\"\xe2\x80\xae\xc2\x9b31m\"}";
+
+    #[test]
+    fn a_terminal_gets_lines_escaped_and_a_file_gets_them_as_stored() {
+        let mut terminal = Output::to(Vec::new(), true);
+        terminal.line(LINE).and_then(|()| terminal.flush()).expect("written");
+        assert_eq!(terminal.to, b"{\"actor\":\"\\u202e\\u009b31m\"}\n");
+        let mut file = Output::to(Vec::new(), false);
+        file.line(LINE).and_then(|()| file.flush()).expect("written");
+        assert_eq!(file.to, [LINE, b"\n"].concat());
+    }
+
+    #[test]
+    fn a_text_ends_in_one_line_feed() {
+        let mut file = Output::to(Vec::new(), false);
+        file.text("a\nb\n")
+            .and_then(|()| file.text("c"))
+            .and_then(|()| file.flush())
+            .expect("written");
+        assert_eq!(file.to, b"a\nb\nc\n");
+    }
+
+    #[test]
+    fn lines_leave_when_they_are_flushed_or_many() {
+        let mut file = Output::to(Vec::new(), false);
+        file.line(b"a").expect("taken");
+        assert!(file.to.is_empty());
+        file.line(&vec![b'x'; BUFFER_SIZE]).expect("taken");
+        assert_eq!(file.to.len(), 2 + BUFFER_SIZE + 1);
+    }
+}

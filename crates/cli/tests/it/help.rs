@@ -1,0 +1,85 @@
+//! Help teaches: every command shows an example of itself, and every flag of the issue is there.
+
+use crate::support::*;
+
+#[test]
+fn every_command_explains_itself_with_an_example() {
+    let commands = [
+        (
+            "init",
+            &["--origin", "--continues", "--reason", "--key-file", "--allow-network-file-system"][..],
+        ),
+        (
+            "append",
+            &[
+                "--actor",
+                "--action",
+                "--resource",
+                "--outcome",
+                "--event-id",
+                "--event-time",
+                "--parent-id",
+                "--session",
+                "--metadata",
+                "--file",
+                "--receipts",
+                "--threads",
+                "--create",
+                "--max-file-size",
+                "INDELIBLE_MAX_FILE_SIZE",
+                "--max-files",
+                "INDELIBLE_MAX_FILES",
+                "--checkpoint-interval",
+                "INDELIBLE_CHECKPOINT_INTERVAL",
+                "--key-file",
+                "INDELIBLE_KEY_FILE",
+                "--accept-last-timestamp",
+            ],
+        ),
+        ("show", &["--unsynced"]),
+        ("tail", &["-n", "--unsynced"]),
+        ("verify", &["--key", "--json", "Exit status: 0 sound; 3 "]),
+        ("checkpoint", &["--key-file"]),
+    ];
+    for (command, words) in commands {
+        let output = indelible().args([command, "--help"]).output().expect("it runs");
+        assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(0), ""));
+        let help = text(&output.stdout);
+        assert!(help.contains("\nExamples:\n  indelible "), "{command}: {help}");
+        assert!(help.contains(&format!("\n  indelible {command} ")), "{command}: {help}");
+        for word in words {
+            assert!(help.contains(word), "{command} does not explain {word}");
+        }
+        assert!(!help.contains('\u{1b}'), "{command}: colours into a pipe");
+        assert!(
+            help.lines().all(|line| line.chars().count() <= 100),
+            "{command}: a line over 100 characters"
+        );
+    }
+}
+
+#[test]
+fn the_program_explains_its_commands_and_exit_codes() {
+    let help = text(&indelible().arg("--help").output().expect("it runs").stdout);
+    for word in [
+        "init",
+        "append",
+        "show",
+        "tail",
+        "verify",
+        "checkpoint",
+        "Exit status: 0 fine; 1 ",
+        "Example",
+    ] {
+        assert!(help.contains(word), "{word}");
+    }
+    let version = text(&indelible().arg("--version").output().expect("it runs").stdout);
+    assert_eq!(version, format!("indelible {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn without_a_command_it_explains_itself_and_calls_that_wrong_usage() {
+    let output = indelible().output().expect("it runs");
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(2), ""));
+    assert!(text(&output.stderr).contains("Commands:"));
+}

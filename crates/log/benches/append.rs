@@ -19,6 +19,7 @@ use rustix::fs::{Mode, OFlags};
 use tempfile::TempDir;
 
 type Failure = Box<dyn Error + Send + Sync>;
+type Measurement = fn(&Path) -> Result<(), Failure>;
 
 /// Bytes of a record with its line end.
 const LINE_SIZE: usize = 400;
@@ -36,7 +37,7 @@ fn main() -> Result<(), Failure> {
         return Ok(());
     }
     let wanted: Vec<&String> = arguments.iter().filter(|a| !a.starts_with('-')).collect();
-    let all: [(&str, fn(&Path) -> Result<(), Failure>); 4] =
+    let all: [(&str, Measurement); 4] =
         [("one", one), ("sixty-four", sixty_four), ("open", open), ("memory", memory)];
     if let Some(unknown) = wanted.iter().find(|w| all.iter().all(|(name, _)| name != *w)) {
         return Err(format!("no measurement is called {unknown}").into());
@@ -114,7 +115,10 @@ fn run_threads(
         ready.wait();
         let start = Instant::now();
         for thread in running {
-            thread.join().map_err(|_| "a thread panicked")??;
+            match thread.join() {
+                Ok(done) => done?,
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
         }
         Ok(start.elapsed())
     })
@@ -205,7 +209,7 @@ fn memory(folder: &Path) -> Result<(), Failure> {
         }
         let mut last = None;
         for i in 0..STEP {
-            last = Some(log.submit(&event().event_id(format!("event-{step:04}-{i:08}")))?);
+            last = Some(log.submit(event().event_id(format!("event-{step:04}-{i:08}")))?);
         }
         if let Some(last) = last {
             last.wait()?;
@@ -267,7 +271,7 @@ const PADDING: &str = "0123456789abcdefghijklmnopqrstuvwx";
 fn log_and_raw(folder: &Path) -> Result<(AuditLog, Raw), Failure> {
     let path = folder.join("log");
     let log = AuditLog::create(&path, Options::default())?;
-    log.append(&event())?;
+    log.append(event())?;
     let text = fs::read(path.join("audit.log"))?;
     let line = text.split_inclusive(|byte| *byte == b'\n').next_back().ok_or("an empty log")?;
     println!("a line has {} bytes", line.len());

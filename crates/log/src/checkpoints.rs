@@ -112,6 +112,8 @@ struct State {
     history_size: u64,
     noted: u64,
     latest: Option<(u64, String)>,
+    /// A sync or rename that failed: what is on the disk is not known, and nothing more is written.
+    failed: Option<IoFailure>,
 }
 
 #[derive(Debug)]
@@ -137,6 +139,7 @@ impl Publisher {
                 history_size: parts.history_size,
                 noted: parts.noted,
                 latest: parts.latest,
+                failed: None,
             }),
             covered: Mutex::new(Covered { size, ended: false }),
             covered_grew: Condvar::new(),
@@ -167,6 +170,17 @@ impl Publisher {
     /// On success rows, note and `checkpoint` are on the disk.
     pub(crate) fn publish(&self, noting: Noting) -> Result<String, PublishError> {
         let mut state = lock(&self.state);
+        if let Some(failure) = &state.failed {
+            return Err(PublishError::Unknown(failure.clone()));
+        }
+        let published = self.publish_next(&mut state, noting);
+        if let Err(PublishError::Unknown(failure)) = &published {
+            state.failed = Some(failure.clone());
+        }
+        published
+    }
+
+    fn publish_next(&self, state: &mut State, noting: Noting) -> Result<String, PublishError> {
         let hashes = mem::take(&mut lock(&self.fresh).hashes);
         state.backlog.extend(hashes.iter().map(leaf_hash));
         let State { tree, backlog, .. } = &mut *state;
@@ -187,11 +201,10 @@ impl Publisher {
             None => self.sign(size, state.tree.root()).map_err(PublishError::Signer)?,
         };
         if noted {
-            self.note(&mut state, &note, size)?;
+            self.note(state, &note, size)?;
         }
         self.replace_latest(&note)?;
         state.latest = Some((size, note.clone()));
-        drop(state);
         lock(&self.covered).size = size;
         self.covered_grew.notify_all();
         Ok(note)

@@ -57,6 +57,8 @@ pub(crate) fn create(
     let (signer, secret) = signer_for(options, &origin)?;
 
     make_folder(storage.as_ref(), creating.folder())?;
+    // Before the key: a key without any folder would mean that a log was here.
+    sync_folder(storage.as_ref(), layout.parent())?;
     let lock = take_lock(storage.as_ref(), &creating, holder)?;
     make_folder(storage.as_ref(), &creating.tree())?;
     make_folder(storage.as_ref(), &creating.quarantine())?;
@@ -64,6 +66,7 @@ pub(crate) fn create(
     if let Some(secret) = secret {
         let line = zeroize::Zeroizing::new(format!("{}\n", secret.encode().as_str()));
         write_file(storage.as_ref(), &key, line.as_bytes(), Privacy::Owner)?;
+        sync_folder(storage.as_ref(), parent_of(&key))?;
     }
     sync_folder(storage.as_ref(), layout.parent())?;
     storage
@@ -153,7 +156,7 @@ fn remove_left_over(
         && exists(storage, key)?
     {
         storage.unlink(key).map_err(IoFailure::of(Operation::Remove, key))?;
-        sync_folder(storage, creating.parent())?;
+        sync_folder(storage, parent_of(key))?;
     }
     remove_folder(storage, creating.folder())?;
     drop(lock);
@@ -197,6 +200,10 @@ pub(crate) fn take_lock(
         }
         LockError::Io(e) => OpenError::Io(IoFailure::new(Operation::Lock, &path, e)),
     })
+}
+
+fn parent_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
 }
 
 fn make_folder(storage: &dyn Storage, path: &Path) -> Result<(), IoFailure> {

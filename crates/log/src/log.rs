@@ -200,14 +200,18 @@ impl AuditLog {
 
     fn start_threads(&mut self, options: &Options, rebuild: bool) -> Result<(), OpenError> {
         let writer = Arc::clone(&self.writer);
-        self.spawn("indelible-writer", move || writer.run())?;
+        self.spawn("indelible-writer", move || {
+            let guard = HaltOnPanic { writer };
+            guard.writer.run();
+        })?;
         let (writer, publisher) = (Arc::clone(&self.writer), Arc::clone(&self.publisher));
         let interval = options.checkpoint_interval;
         self.spawn("indelible-checkpoint", move || {
+            let guard = HaltOnPanic { writer };
             publisher.run(interval, |error| match error {
                 PublishError::Refused(_) | PublishError::Signer(_) => Cadence::GoesOn,
                 PublishError::Unknown(failure) => {
-                    writer.halt(&Halt::new(HaltCause::Io(failure)));
+                    guard.writer.halt(&Halt::new(HaltCause::Io(failure)));
                     Cadence::Ended
                 }
             });
@@ -217,7 +221,8 @@ impl AuditLog {
             let (storage, layout) = (Arc::clone(&self.storage), self.layout.clone());
             let limits = options.idempotency;
             self.spawn("indelible-idempotency", move || {
-                crate::rebuild::rebuild(storage.as_ref(), &layout, &writer, limits);
+                let guard = HaltOnPanic { writer };
+                crate::rebuild::rebuild(storage.as_ref(), &layout, &guard.writer, limits);
             })?;
         }
         Ok(())
@@ -448,6 +453,19 @@ impl Drop for AuditLog {
     }
 }
 
+/// Halts the log when its thread panics: nobody would do that thread's work any more.
+struct HaltOnPanic {
+    writer: Arc<Writer>,
+}
+
+impl Drop for HaltOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.writer.halt(&Halt::new(HaltCause::Panicked));
+        }
+    }
+}
+
 fn local(folder: &Path) -> Result<Arc<dyn Storage>, OpenError> {
     let storage = LocalStorage::new().map_err(IoFailure::of(Operation::Open, folder))?;
     Ok(Arc::new(storage))
@@ -523,6 +541,8 @@ fn open_history(
         }
         Err(e) => return Err(IoFailure::new(Operation::Open, &path, e).into()),
     };
+    // A line that a killed process wrote and did not sync counts as noted from here on.
+    file.sync_data().map_err(IoFailure::of(Operation::Sync, &path))?;
     let size = file.stat().map_err(IoFailure::of(Operation::Stat, &path))?.size;
     Ok((file, size))
 }
@@ -549,7 +569,9 @@ fn committer(
     let holds_records = active.as_ref().is_some_and(|active| active.size > 0);
     let mut rotated: Vec<Boundary> = seen.segments.iter().filter_map(|seen| seen.first).collect();
     let begins = if holds_records { rotated.pop().unwrap_or(next) } else { next };
-    let doomed = rotated.iter().filter(|begin| begin.first_seq < seen.kept_from).count();
+    // A segment goes when the one behind it begins at or before the first record that is kept.
+    let next_begins = rotated.iter().skip(1).chain([&begins]);
+    let doomed = next_begins.filter(|next| next.first_seq <= seen.kept_from).count();
     Ok(Committer {
         storage: Arc::clone(storage),
         layout: layout.clone(),

@@ -7,7 +7,7 @@ use indelible_format::record::{Content, Head, Record};
 use indelible_format::time::Timestamp;
 
 use crate::idempotency::EventKey;
-use crate::io::IoFailure;
+use crate::io::{IoFailure, Operation};
 use crate::layout::Layout;
 use crate::lines::Line;
 use crate::options::{Idempotency, Options};
@@ -109,9 +109,10 @@ fn try_open_from(
     for number in numbers(storage, layout)?.into_iter().rev() {
         let segment = Segment::open(storage, layout, number, Access::Read)?;
         let Some(first) = segment.first else { continue };
-        // A file seen twice was renamed meanwhile.
+        // A file seen twice was renamed meanwhile, and another one moved out of sight.
         if opened.iter().any(|seen| seen.id == segment.id) {
-            continue;
+            let moved = std::io::Error::from(std::io::ErrorKind::NotFound);
+            return Err(IoFailure::new(Operation::Open, &segment.path, moved));
         }
         let newest = *newest.get_or_insert(first.timestamp);
         opened.push(segment);

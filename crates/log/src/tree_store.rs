@@ -192,6 +192,10 @@ impl TreeStore {
             .open(&path, Access::Append)
             .map_err(IoFailure::of(Operation::Open, &path))?;
         let size = file.stat().map_err(IoFailure::of(Operation::Stat, &path))?.size;
+        if size < count * HASH_SIZE {
+            let short = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+            return Err(IoFailure::new(Operation::Read, &path, short));
+        }
         if size > count * HASH_SIZE {
             file.truncate(count * HASH_SIZE).map_err(IoFailure::of(Operation::Truncate, &path))?;
             file.sync_data().map_err(IoFailure::of(Operation::Sync, &path))?;
@@ -206,8 +210,11 @@ impl TreeStore {
     fn cut_rows_beyond(&self, count: u8) -> Result<(), IoFailure> {
         let tree = self.layout.tree();
         let names = self.storage.list(&tree).map_err(IoFailure::of(Operation::List, &tree))?;
-        let mut beyond: Vec<u8> =
-            names.iter().filter_map(|name| name.parse().ok()).filter(|row| *row >= count).collect();
+        let mut beyond: Vec<u8> = names
+            .iter()
+            .filter_map(|name| name.parse::<u8>().ok().filter(|row| row.to_string() == *name))
+            .filter(|row| *row >= count)
+            .collect();
         if beyond.is_empty() {
             return Ok(());
         }
@@ -268,7 +275,7 @@ impl<'a> RowReader<'a> {
 }
 
 fn read_hashes(file: &dyn StorageFile, from: u64, to: u64) -> std::io::Result<Vec<Hash>> {
-    let bytes = read_range(file, from * HASH_SIZE, to * HASH_SIZE)?;
+    let bytes = read_range(file, from.saturating_mul(HASH_SIZE), to.saturating_mul(HASH_SIZE))?;
     let (hashes, _) = bytes.as_chunks::<32>();
     Ok(hashes.iter().map(|hash| Hash::from_bytes(*hash)).collect())
 }

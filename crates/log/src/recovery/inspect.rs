@@ -80,18 +80,18 @@ pub(crate) fn refused(layout: &Layout, finding: Finding) -> OpenError {
 pub(crate) fn inspect(storage: &dyn Storage, layout: &Layout) -> Result<Inspection, OpenError> {
     let numbers = numbers(storage, layout)?;
     let segments = look_at_segments(storage, layout, &numbers)?;
-    let prunes = announced_prunes(&segments);
+    let prunes = announced_prunes(&segments, None);
     let identity = identify(layout, &segments, &prunes)?;
     let mark = find_mark(storage, layout, &identity)?;
     check_order(layout, &segments)?;
-    let kept_from = check_beginning(storage, layout, &identity, &segments, &prunes)?;
+    let kept_from = check_beginning(storage, layout, &identity, &segments, &mark)?;
     Ok(Inspection { identity, mark, segments, numbers, kept_from })
 }
 
 /// Who the log is, as far as its segments say it.
 pub(crate) fn identity_of(storage: &dyn Storage, layout: &Layout) -> Result<Identity, OpenError> {
     let segments = look_at_segments(storage, layout, &numbers(storage, layout)?)?;
-    identify(layout, &segments, &announced_prunes(&segments))
+    identify(layout, &segments, &announced_prunes(&segments, None))
 }
 
 fn look_at_segments(
@@ -126,18 +126,32 @@ fn last_record(last_line: &[u8]) -> Option<Last> {
     Some(Last { seq: start.seq, hash: tied.hash, timestamp: start.timestamp })
 }
 
-/// The prune records that begin segments and are signed by a key that they name, oldest first.
-fn announced_prunes(segments: &[Seen]) -> Vec<(u64, Prune)> {
+/// A prune record that begins a segment.
+#[derive(Debug)]
+struct Announced {
+    seq: u64,
+    hash: Hash,
+    prune: Prune,
+}
+
+/// The prune records that begin segments, oldest first: those that `identity` signed of itself, or, as long as nobody
+/// knows who the log is, those that are signed by a key that they name.
+fn announced_prunes(segments: &[Seen], identity: Option<&Identity>) -> Vec<Announced> {
     let mut prunes = Vec::new();
     for seen in segments {
-        let Some(record) = seen.first_line.as_deref().and_then(|line| Record::parse(line).ok())
-        else {
-            continue;
+        let record = seen.first_line.as_deref().and_then(|line| Record::parse(line).ok());
+        let Some(record) = record else { continue };
+        let Content::Own(own @ OwnRecord::Prune(signed)) = record.content() else { continue };
+        let prune = &signed.what;
+        let (log_id, keys) = match identity {
+            Some(identity) => (identity.log_id(), std::slice::from_ref(identity.verifier_key())),
+            None => (prune.log_id, prune.keys.as_slice()),
         };
-        if let Content::Own(own @ OwnRecord::Prune(prune)) = record.content()
-            && own.verify_signed(record.entry_head(), &prune.what.log_id, &prune.what.keys)
-        {
-            prunes.push((record.seq(), prune.what.clone()));
+        let own_log = identity.is_none_or(|identity| {
+            prune.log_id == identity.log_id() && prune.origin == *identity.origin()
+        });
+        if own_log && own.verify_signed(record.entry_head(), &log_id, keys) {
+            prunes.push(Announced { seq: record.seq(), hash: record.hash(), prune: prune.clone() });
         }
     }
     prunes
@@ -147,7 +161,7 @@ fn announced_prunes(segments: &[Seen]) -> Vec<(u64, Prune)> {
 fn identify(
     layout: &Layout,
     segments: &[Seen],
-    prunes: &[(u64, Prune)],
+    prunes: &[Announced],
 ) -> Result<Identity, OpenError> {
     let Some(first) = segments.first() else {
         return Err(refused(layout, Finding::new(Problem::NoRecord)));
@@ -162,7 +176,7 @@ fn identify(
         }
         return Ok(Identity::new(create.log_id, create.origin.clone(), create.key.clone()));
     }
-    if let Some((_, prune)) = prunes.last()
+    if let Some(Announced { prune, .. }) = prunes.last()
         && let Some(key) = prune.keys.first()
     {
         return Ok(Identity::new(prune.log_id, prune.origin.clone(), key.clone()));
@@ -269,8 +283,13 @@ fn check_order(layout: &Layout, segments: &[Seen]) -> Result<(), OpenError> {
                     .evidence("it is the last line of a segment that another one follows"),
             ));
         };
-        // A torn first line is judged with the tail.
-        let Some(first) = after.first else { continue };
+        let Some(first) = after.first else {
+            // A torn first line of the newest segment is judged with the tail.
+            if segments.last().is_some_and(|newest| newest.number == after.number) {
+                continue;
+            }
+            return Err(refused(layout, Finding::new(Problem::NotARecord).at(name, 0)));
+        };
         if first.first_seq != last.seq + 1 || first.prev_hash != last.hash {
             let finding = Finding::new(Problem::SegmentMissing)
                 .at(name, 0)
@@ -290,14 +309,25 @@ fn check_beginning(
     layout: &Layout,
     identity: &Identity,
     segments: &[Seen],
-    prunes: &[(u64, Prune)],
+    mark: &Mark,
 ) -> Result<u64, OpenError> {
-    let kept_from = prunes
-        .iter()
-        .filter(|(_, prune)| prune.log_id == identity.log_id())
-        .map(|(_, prune)| prune.first_kept_seq)
-        .max()
-        .unwrap_or(0);
+    let rows = RowReader::new(storage, layout);
+    let mut kept_from = 0;
+    for announced in announced_prunes(segments, Some(identity)) {
+        let (seq, kept) = (announced.seq, announced.prune.first_kept_seq);
+        let is_leaf = |seq: u64, hash: &Hash| -> Result<bool, IoFailure> {
+            let leaf = rows.hashes(0, seq, 1)?;
+            Ok(leaf.is_some_and(|leaf| leaf.first() == Some(&leaf_hash(hash))))
+        };
+        // What the mark covers is held against the tree: a signature alone could come from another time.
+        if kept > 0
+            && kept <= seq
+            && is_leaf(kept - 1, &announced.prune.last_pruned_hash)?
+            && (seq >= mark.size || is_leaf(seq, &announced.hash)?)
+        {
+            kept_from = kept_from.max(kept);
+        }
+    }
     let Some(first) = segments.first().and_then(|seen| seen.first) else { return Ok(kept_from) };
     if first.first_seq == 0 {
         return Ok(kept_from);

@@ -37,26 +37,53 @@ impl Mend<'_> {
     /// # Durability
     /// On success every step is on the disk; the records that tell of them are still to be written.
     pub(crate) fn files(&self, recovery: &mut Recovery) -> Result<(), OpenError> {
-        let gap = gap(&self.seen.numbers);
-        let newest_is_active = self.tail.segment.number == 0;
-        let clean = self.tail.torn.is_none() && self.tail.hashes.is_empty();
-        // The checkpoint of a rotation comes before its first rename: a crash leaves no tail there.
-        if (gap.is_some() || !newest_is_active) && !clean {
-            let finding = Finding::new(Problem::BoundaryNotNoted).in_file(self.tail.segment.name());
-            return Err(refused(self.layout, finding));
-        }
+        let gap = self.check_numbers()?;
         self.remove_tmp()?;
         self.cut_history()?;
         self.cut_tail(recovery)?;
         if let Some(gap) = gap {
             recovery.finished_rotation = true;
-            for number in self.seen.numbers.iter().filter(|number| **number < gap) {
-                let (from, to) = (self.layout.segment(*number), self.layout.segment(number + 1));
+            for number in (0..gap).rev() {
+                let (from, to) = (self.layout.segment(number), self.layout.segment(number + 1));
                 self.storage.rename(&from, &to).map_err(IoFailure::of(Operation::Rename, &from))?;
             }
             self.sync_folder(self.layout.folder())?;
         }
         Ok(())
+    }
+
+    /// Checks that the numbers of the segments are those that rotations give, but for one gap: a crash amid the renames
+    /// of a rotation leaves it, and the checkpoint of that rotation came before them.
+    fn check_numbers(&self) -> Result<Option<u64>, OpenError> {
+        let held = self.held();
+        let gap = gap(&held);
+        let highest = held.first().copied().unwrap_or(0);
+        let expected = |number: &u64| Some(*number) != gap;
+        let wanted: Vec<u64> = (0..=highest).rev().filter(expected).collect();
+        let without_active: Vec<u64> = (1..=highest).rev().collect();
+        let in_order = held == wanted || (gap.is_none() && held == without_active);
+        let only_held =
+            self.seen.numbers.iter().all(|number| *number == 0 || held.contains(number));
+        if !in_order || !only_held {
+            let finding = Finding::new(Problem::SegmentMissing)
+                .expected("segments numbered without a gap, each older than the next lower number")
+                .found(format!(
+                    "{:?}, oldest first",
+                    if only_held { held } else { self.seen.numbers.clone() }
+                ));
+            return Err(refused(self.layout, finding));
+        }
+        let rotating = gap.is_some() || self.tail.segment.number != 0;
+        let noted = self.seen.mark.noted == self.tail.last.seq + 1 && self.tail.torn.is_none();
+        if rotating && !noted {
+            let finding = Finding::new(Problem::BoundaryNotNoted).in_file(self.tail.segment.name());
+            return Err(refused(self.layout, finding));
+        }
+        Ok(gap)
+    }
+
+    fn held(&self) -> Vec<u64> {
+        self.seen.segments.iter().map(|seen| seen.number).collect()
     }
 
     fn remove_tmp(&self) -> Result<(), OpenError> {
@@ -131,6 +158,16 @@ impl Mend<'_> {
         match self.storage.rename(&tmp, &path) {
             Ok(()) => {}
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+                if read_all(self.storage.as_ref(), &path)? != bytes {
+                    let file = format!("{QUARANTINE}/{name}");
+                    let finding = Finding::new(Problem::QuarantineDiffers).in_file(file);
+                    return Err(refused(
+                        self.layout,
+                        finding.evidence(
+                            "its name promises other bytes than it holds; nothing was cut",
+                        ),
+                    ));
+                }
                 self.storage.unlink(&tmp).map_err(IoFailure::of(Operation::Remove, &tmp))?;
             }
             Err(e) => return Err(IoFailure::new(Operation::Rename, &tmp, e).into()),
@@ -223,7 +260,7 @@ impl Mend<'_> {
         let segment = if seen.number == self.tail.segment.number {
             &self.tail.segment
         } else {
-            let number = match gap(&self.seen.numbers) {
+            let number = match gap(&self.held()) {
                 Some(gap) if seen.number < gap => seen.number + 1,
                 Some(_) | None => seen.number,
             };

@@ -230,6 +230,7 @@ problems! {
     RowsDiffer, "rows-differ", Damage, "the tree rows do not match the records";
     LeavesLost, "leaves-lost", Missing, "the leaves of pruned records are gone from the tree rows";
     GenesisInvalid, "genesis-invalid", Tampering, "record 0 is not a genesis, or a genesis stands elsewhere";
+    QuarantineDiffers, "quarantine-differs", Tampering, "the quarantine file does not hold the bytes that its name promises";
     IdentityUnknown, "identity-unknown", Missing, "neither a genesis nor a prune record says whose log this is";
     AnotherLogsRecord, "another-logs-record", Tampering, "the record belongs to another log";
     SignedInvalid, "signed-invalid", Tampering, "the record needs a signature by the log's key and has no valid one";

@@ -7,6 +7,7 @@
 //! - no timer delays anybody;
 //! - nothing that was accepted is dropped, and outcomes come in the order of `seq`.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -159,9 +160,17 @@ impl Writer {
             let (waiting, limit) = (queue.waiting_size, self.size_max);
             return Err(AppendError::QueueFull { waiting, limit, size });
         }
-        for submission in submissions {
+        'next: for submission in submissions {
             loop {
-                queue.check_open()?;
+                if let Err(error) = queue.check_open() {
+                    if accepted.is_empty() {
+                        return Err(error);
+                    }
+                    // Those before it are on their way: the caller must get to know what becomes of them.
+                    let slot = Arc::new(Slot::settled(Err(error)));
+                    accepted.push(Accepted { slot, joined: false });
+                    continue 'next;
+                }
                 let rebuilding = submission.key.is_some()
                     && matches!(queue.window_state, WindowState::Rebuilding);
                 let full = queue.waiting_size + submission.size() > self.size_max
@@ -220,12 +229,16 @@ impl Writer {
 
     /// Commits a batch that was taken with the commit role, and gives the role back.
     fn commit(&self, batch: &[Submission]) {
-        let role = Role { writer: self };
+        let role = Role { writer: self, batch, settled: Cell::new(0) };
         if let Some(halt) = self.halted() {
+            role.settled.set(batch.len());
             self.settle(batch, vec![Err(AppendError::Halted(halt)); batch.len()]);
         } else {
             let mut committer = lock(&self.committer);
-            committer.commit(batch, |done, outcomes| self.settle(done, outcomes));
+            committer.commit(batch, |done, outcomes| {
+                role.settled.set(role.settled.get() + done.len());
+                self.settle(done, outcomes);
+            });
             if let Some(halt) = committer.halted.clone() {
                 drop(committer);
                 self.halt(&halt);
@@ -367,12 +380,19 @@ impl Queue {
 /// written.
 struct Role<'w> {
     writer: &'w Writer,
+    batch: &'w [Submission],
+    /// How many of the batch know their outcome.
+    settled: Cell<usize>,
 }
 
 impl Drop for Role<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.writer.halt(&Halt::new(HaltCause::Panicked));
+            let halt = Halt::new(HaltCause::Panicked);
+            self.writer.halt(&halt);
+            for submission in self.batch.iter().skip(self.settled.get()) {
+                submission.slot.settle(Err(AppendError::Indeterminate(halt.clone())));
+            }
         }
         let mut queue = lock(&self.writer.queue);
         queue.committing = false;

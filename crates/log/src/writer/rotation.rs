@@ -12,8 +12,8 @@ use indelible_format::own::{Announcement, Prune};
 use crate::checkpoints::Noting;
 use crate::error::HaltCause;
 use crate::io::Operation;
-use crate::segment::to_u64;
-use crate::storage::Privacy;
+use crate::segment::{Segment, to_u64};
+use crate::storage::{Access, Privacy};
 use crate::writer::commit::{Active, Boundary, CommitError, Committer};
 
 impl Committer {
@@ -103,6 +103,17 @@ impl Committer {
         self.remove_doomed()
     }
 
+    /// Halts where the file at a number is not the oldest segment: numbers say nothing, first records do.
+    fn check_doomed(&self, number: u64) -> Result<(), CommitError> {
+        let oldest = Segment::open(self.storage.as_ref(), &self.layout, number, Access::Read)
+            .map_err(|failure| CommitError::Halted(HaltCause::Io(failure).into()))?;
+        let first = oldest.first.map(|head| head.seq);
+        if first.is_some() && first == self.rotated.first().map(|begins| begins.first_seq) {
+            return Ok(());
+        }
+        Err(HaltCause::Replaced { path: oldest.path }.into())
+    }
+
     /// Removes the segments that a durable prune record announces. Where the disk does not let them go, they stay,
     /// announced, until the next rotation or open: the log is sound with them.
     pub(crate) fn remove_doomed(&mut self) -> Result<(), CommitError> {
@@ -111,7 +122,9 @@ impl Committer {
         }
         self.publisher.publish(Noting::Always)?;
         while self.doomed > 0 {
-            let path = self.layout.segment(to_u64(self.rotated.len()));
+            let number = to_u64(self.rotated.len());
+            let path = self.layout.segment(number);
+            self.check_doomed(number)?;
             match self.storage.unlink(&path) {
                 Ok(()) => {}
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => {

@@ -83,14 +83,15 @@ pub(crate) struct Window {
 
 impl Window {
     pub(crate) fn new(log_id: LogId, limits: Idempotency) -> Self {
-        // A hash table doubles: the most buckets that fit, filled to seven eighths.
+        // A hash table doubles when it is filled to seven eighths: the most buckets that fit, with a quarter of them
+        // left for events in flight, which stand in the same table.
         let fit = (limits.memory_size_max / ENTRY_SIZE).max(8);
         let buckets =
             fit.checked_next_power_of_two().map_or(fit, |up| if up == fit { up } else { up / 2 });
         Self {
             log_id,
             limits,
-            count_max: buckets - buckets / 8,
+            count_max: buckets - buckets / 8 - buckets / 4,
             known: HashMap::new(),
             order: VecDeque::new(),
             forgotten_early: 0,
@@ -220,8 +221,11 @@ mod tests {
         for seq in 0..20 {
             window.recorded(&key(&seq.to_string()), seq, at(0), Hash::ZERO);
         }
-        assert_eq!(window.count_max(), 14);
-        assert_eq!((window.order.len(), window.known.len(), window.forgotten_early()), (14, 14, 6));
+        assert_eq!(window.count_max(), 10);
+        assert_eq!(
+            (window.order.len(), window.known.len(), window.forgotten_early()),
+            (10, 10, 10)
+        );
     }
 
     #[test]

@@ -571,7 +571,11 @@ fn committer(
     let begins = if holds_records { rotated.pop().unwrap_or(next) } else { next };
     // A segment goes when the one behind it begins at or before the first record that is kept.
     let next_begins = rotated.iter().skip(1).chain([&begins]);
-    let doomed = next_begins.filter(|next| next.first_seq <= seen.kept_from).count();
+    let doomed = rotated
+        .iter()
+        .zip(next_begins)
+        .filter(|(_, next)| next.first_seq <= seen.kept_from)
+        .count();
     Ok(Committer {
         storage: Arc::clone(storage),
         layout: layout.clone(),

@@ -7,6 +7,8 @@ mod checker;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod mutants;
 #[cfg(test)]
 mod reference;

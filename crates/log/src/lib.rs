@@ -66,3 +66,8 @@ pub use receipt::Receipt;
 pub use recovery::{Adopted, Mended, Recovery};
 pub use signer::{SignError, Signer};
 pub use verify::{Finding, FindingClass, Problem, Report, Verdict, Verifier, VerifyError};
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

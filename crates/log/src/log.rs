@@ -3,6 +3,7 @@
 //! It owns the lock, the writer thread and the publisher thread, and wires writer, checkpoints and recovery together;
 //! what each does is in their modules.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -238,8 +239,8 @@ impl AuditLog {
     ///
     /// # Errors
     /// Says whether the event was rejected, not written, or perhaps written: [`AppendError::is_indeterminate`].
-    pub fn append(&self, event: &Event) -> Result<Receipt, AppendError> {
-        let pending = self.enqueue(vec![self.prepare(event, None)?], WhenFull::Wait)?;
+    pub fn append(&self, event: impl Borrow<Event>) -> Result<Receipt, AppendError> {
+        let pending = self.enqueue(vec![self.prepare(event.borrow(), None)?], WhenFull::Wait)?;
         self.writer.drive();
         pending.first().map_or(Err(AppendError::Closed), Pending::wait)
     }
@@ -250,10 +251,10 @@ impl AuditLog {
     /// As [`AuditLog::append`].
     pub fn append_recorded_by(
         &self,
-        event: &Event,
+        event: impl Borrow<Event>,
         principal: &str,
     ) -> Result<Receipt, AppendError> {
-        let prepared = self.prepare(event, Some(principal))?;
+        let prepared = self.prepare(event.borrow(), Some(principal))?;
         let pending = self.enqueue(vec![prepared], WhenFull::Wait)?;
         self.writer.drive();
         pending.first().map_or(Err(AppendError::Closed), Pending::wait)
@@ -266,8 +267,8 @@ impl AuditLog {
     ///
     /// # Errors
     /// Where the event is outside the limits, or the log closed or halted: nothing was queued.
-    pub fn submit(&self, event: &Event) -> Result<Pending, AppendError> {
-        self.submit_one(event, None, WhenFull::Wait)
+    pub fn submit(&self, event: impl Borrow<Event>) -> Result<Pending, AppendError> {
+        self.submit_one(event.borrow(), None, WhenFull::Wait)
     }
 
     /// Queues an event, or refuses it with [`AppendError::QueueFull`] where the queue is full.
@@ -277,8 +278,8 @@ impl AuditLog {
     ///
     /// # Errors
     /// As [`AuditLog::submit`], and [`AppendError::QueueFull`].
-    pub fn try_submit(&self, event: &Event) -> Result<Pending, AppendError> {
-        self.submit_one(event, None, WhenFull::Refuse)
+    pub fn try_submit(&self, event: impl Borrow<Event>) -> Result<Pending, AppendError> {
+        self.submit_one(event.borrow(), None, WhenFull::Refuse)
     }
 
     /// As [`AuditLog::submit`], for an authenticated `principal`.
@@ -287,10 +288,10 @@ impl AuditLog {
     /// As [`AuditLog::submit`].
     pub fn submit_recorded_by(
         &self,
-        event: &Event,
+        event: impl Borrow<Event>,
         principal: &str,
     ) -> Result<Pending, AppendError> {
-        self.submit_one(event, Some(principal), WhenFull::Wait)
+        self.submit_one(event.borrow(), Some(principal), WhenFull::Wait)
     }
 
     /// Queues many events, in order, waiting for room as needed. All are checked before any is queued.

@@ -2,8 +2,10 @@
 
 use std::collections::HashSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -22,12 +24,14 @@ fn every_receipt_printed_before_a_kill_is_found_at_its_place() {
         // Every third round sends what the round before it sent, as a client does who got no answer: what is recorded
         // must not be recorded again.
         let ids = if round % 3 == 2 { round - 1 } else { round };
-        // From "while it opens" to "shortly before the last line", in no order.
+        // From "while it opens" to "many rotations later", in no order.
         let receipts_before_kill =
-            usize::try_from(round * 7 % ROUNDS * 130).expect("a small number");
-        let printed = kill_after(&log, &events, ids, receipts_before_kill);
+            usize::try_from(round * 7 % ROUNDS * 39).expect("a small number");
+        let pause = Duration::from_micros(round * 11 % ROUNDS * 1_500);
+        let printed =
+            kill_after(&log, &events, ids, Moment { receipts: receipts_before_kill, pause });
         println!(
-            "round {round}: killed after {receipts_before_kill} receipts, {} printed",
+            "round {round}: killed {pause:?} after {receipts_before_kill} receipts, {} printed",
             printed.len()
         );
         duplicates += printed.iter().filter(|line| line.ends_with(",\"duplicate\":true}")).count();
@@ -45,25 +49,26 @@ fn every_receipt_printed_before_a_kill_is_found_at_its_place() {
     assert_no_event_is_recorded_twice(&lines);
     println!("{} receipts hold in {} records", receipts.len(), lines.len());
 
-    log.assert_sound();
-    let checker = Command::new("python3")
-        .arg(shared.join("reference/check_log.py"))
-        .arg(log.folder())
-        .args(["--key", &log.key])
+    let agreed = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/agree"))
+        .args([log.folder().as_os_str(), log.key.as_ref()])
+        .env("INDELIBLE", env!("CARGO_BIN_EXE_indelible"))
+        .env("INDELIBLE_SHARED", shared)
         .output()
-        .expect("python3");
-    assert_eq!(
-        checker.status.code(),
-        Some(0),
-        "{}{}",
-        text(&checker.stdout),
-        text(&checker.stderr)
-    );
+        .expect("it runs");
+    println!("{}", text(&agreed.stdout));
+    assert!(agreed.status.success(), "{}{}", text(&agreed.stdout), text(&agreed.stderr));
 }
 
-/// Appends the real events from eight threads until so many receipts have come, kills the process, and gives every
-/// receipt that came whole.
-fn kill_after(log: &Log, events: &[String], ids: u64, receipts_before_kill: usize) -> Vec<String> {
+/// When a process is killed: so many receipts and so much time after it began.
+#[derive(Clone, Copy)]
+struct Moment {
+    receipts: usize,
+    pause: Duration,
+}
+
+/// Appends the real events from eight threads until the moment has come, kills the process, and gives every receipt
+/// that came whole.
+fn kill_after(log: &Log, events: &[String], ids: u64, moment: Moment) -> Vec<String> {
     let mut child = Command::new(env!("CARGO_BIN_EXE_indelible"))
         .current_dir(log.place.path())
         .args([
@@ -93,12 +98,16 @@ fn kill_after(log: &Log, events: &[String], ids: u64, receipts_before_kill: usiz
     });
     let mut output = BufReader::new(child.stdout.take().expect("stdout"));
     let mut printed = String::new();
-    for _ in 0..receipts_before_kill {
+    for _ in 0..moment.receipts {
         if output.read_line(&mut printed).expect("readable") == 0 {
             let mut told = String::new();
             child.stderr.take().expect("stderr").read_to_string(&mut told).expect("readable");
             panic!("it ended before it was killed: {told}");
         }
+    }
+    let reached = Instant::now();
+    while reached.elapsed() < moment.pause {
+        std::hint::spin_loop();
     }
     child.kill().expect("killed");
     output.read_to_string(&mut printed).expect("readable");

@@ -138,17 +138,24 @@ pub(crate) fn pipe_without_reader() -> PipeWriter {
 
 /// The folder of data and reference that stands beside the repository, or is named by `INDELIBLE_SHARED`.
 ///
-/// `None`, and a line that says so, where there is none; where `CI=true` that is a failure.
+/// `None` where there is none.
 pub(crate) fn shared() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
     let folder = std::env::var_os("INDELIBLE_SHARED").map_or(beside, PathBuf::from);
     if folder.join("data").is_dir() {
         return Some(folder);
     }
-    let missing = format!("NOT TESTED: no real events at {}", folder.display());
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "{missing}");
-    println!("{missing}; INDELIBLE_SHARED names another place");
+    skipped(&format!(
+        "no real events at {}; INDELIBLE_SHARED names another place",
+        folder.display()
+    ));
     None
+}
+
+/// Says that something could not be tested, and why; where `CI=true` that is a failure.
+pub(crate) fn skipped(why: &str) {
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "NOT TESTED: {why}");
+    println!("NOT TESTED: {why}");
 }
 
 /// The real events, 2,614 lines.

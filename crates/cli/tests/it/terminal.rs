@@ -16,12 +16,7 @@ fn control_and_bidi_characters_of_records_never_reach_a_terminal() {
             .args(["-qec", &format!("{} {command}", env!("CARGO_BIN_EXE_indelible")), "/dev/null"])
             .output();
         let Ok(shown) = shown else {
-            assert!(
-                std::env::var("CI").as_deref() != Ok("true"),
-                "no `script` to make a terminal with"
-            );
-            println!("NOT TESTED: no `script` to make a terminal with");
-            return;
+            return skipped("no `script` to make a terminal with");
         };
         let shown = text(&shown.stdout);
         assert!(shown.contains(r#""actor":"a\u202eb\u009b31m\u007f\u2028""#), "{shown:?}");

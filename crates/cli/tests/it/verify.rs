@@ -55,6 +55,22 @@ fn json_is_one_object_for_programs() {
 }
 
 #[test]
+fn the_exit_code_is_the_verdict_also_when_nobody_reads_the_report() {
+    let log = Log::new();
+    let path = log.folder().join("audit.log");
+    let changed =
+        fs::read_to_string(&path).expect("a segment").replace("example.com", "example.org");
+    write(&path, changed.as_bytes());
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_indelible"))
+        .current_dir(log.place.path())
+        .args(["verify", "audit"])
+        .stdout(pipe_without_reader())
+        .output()
+        .expect("it runs");
+    assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(3), ""));
+}
+
+#[test]
 fn the_key_of_another_log_does_not_make_it_sound() {
     let (log, other) = (Log::new(), Log::new());
     let output = log.run(&["verify", "audit", "--key", &other.key]);

@@ -22,14 +22,14 @@ fn a_log_is_made_appended_to_closed_and_opened_again() {
     let folder = folder.path().join("audit");
     let log = AuditLog::create(&folder, Options::default()).unwrap();
     for number in 0..10 {
-        assert_eq!(log.append(&event(number)).unwrap().seq, u64::try_from(number).unwrap() + 1);
+        assert_eq!(log.append(event(number)).unwrap().seq, u64::try_from(number).unwrap() + 1);
     }
     log.close().unwrap();
-    assert!(matches!(log.append(&event(0)), Err(AppendError::Closed)));
+    assert!(matches!(log.append(event(0)), Err(AppendError::Closed)));
     assert_sound(&folder);
     let log = AuditLog::open(&folder, Options::default()).unwrap();
     assert!(log.recovery().is_clean(), "{:?}", log.recovery());
-    assert_eq!(log.append(&event(10)).unwrap().seq, 11);
+    assert_eq!(log.append(event(10)).unwrap().seq, 11);
     drop(log);
     assert_sound(&folder);
 }
@@ -40,7 +40,7 @@ fn files_rotate_by_size_and_only_some_are_kept() {
     let folder = folder.path().join("audit");
     let log = AuditLog::create(&folder, small().with_max_files(2)).unwrap();
     for number in 0..2_500 {
-        log.submit(&event(number)).map(drop).unwrap();
+        log.submit(event(number)).map(drop).unwrap();
     }
     log.close().unwrap();
     let mut names: Vec<_> = std::fs::read_dir(&folder)
@@ -52,7 +52,7 @@ fn files_rotate_by_size_and_only_some_are_kept() {
     assert_eq!(names, ["audit.log", "audit.log.1", "audit.log.2"]);
     assert_sound(&folder);
     let log = AuditLog::open(&folder, small().with_max_files(1)).unwrap();
-    log.append(&event(0)).unwrap();
+    log.append(event(0)).unwrap();
     log.close().unwrap();
     assert_sound(&folder);
 }
@@ -66,9 +66,7 @@ fn eight_threads_get_receipts_that_are_found_at_their_place() {
         .map(|thread| {
             let log = Arc::clone(&log);
             std::thread::spawn(move || {
-                (0..200)
-                    .map(|n| log.append(&event(thread * 1_000 + n)).unwrap())
-                    .collect::<Vec<_>>()
+                (0..200).map(|n| log.append(event(thread * 1_000 + n)).unwrap()).collect::<Vec<_>>()
             })
         })
         .collect();
@@ -107,18 +105,18 @@ fn the_same_event_id_is_recorded_once_also_across_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("audit");
     let log = AuditLog::create(&folder, Options::default()).unwrap();
-    let first = log.append(&event(1).event_id("e-1")).unwrap();
-    let again = log.append(&event(1).event_id("e-1")).unwrap();
+    let first = log.append(event(1).event_id("e-1")).unwrap();
+    let again = log.append(event(1).event_id("e-1")).unwrap();
     assert_eq!((again.seq, again.hash, again.duplicate), (first.seq, first.hash, true));
-    let other = log.append(&event(2).event_id("e-1"));
+    let other = log.append(event(2).event_id("e-1"));
     assert!(matches!(other, Err(AppendError::Conflict { seq: Some(1) })), "{other:?}");
-    let scoped = log.append_recorded_by(&event(1).event_id("e-1"), "agent-7").unwrap();
+    let scoped = log.append_recorded_by(event(1).event_id("e-1"), "agent-7").unwrap();
     assert!(!scoped.duplicate);
     log.close().unwrap();
     let log = AuditLog::open(&folder, Options::default()).unwrap();
-    let again = log.append(&event(1).event_id("e-1")).unwrap();
+    let again = log.append(event(1).event_id("e-1")).unwrap();
     assert_eq!((again.seq, again.hash, again.duplicate), (first.seq, first.hash, true));
-    let scoped = log.append_recorded_by(&event(1).event_id("e-1"), "agent-7").unwrap();
+    let scoped = log.append_recorded_by(event(1).event_id("e-1"), "agent-7").unwrap();
     assert!(scoped.duplicate);
     log.close().unwrap();
     assert_sound(&folder);
@@ -129,13 +127,13 @@ fn a_file_that_somebody_replaced_halts_the_log() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("audit");
     let log = AuditLog::create(&folder, Options::default()).unwrap();
-    log.append(&event(1)).unwrap();
+    log.append(event(1)).unwrap();
     #[expect(clippy::disallowed_methods, reason = "somebody else does it")]
     std::fs::rename(folder.join("audit.log"), folder.join("elsewhere")).unwrap();
-    let lost = log.append(&event(2)).unwrap_err();
+    let lost = log.append(event(2)).unwrap_err();
     assert!(lost.is_indeterminate(), "{lost}");
     assert!(lost.to_string().contains("somebody moved or replaced the file"), "{lost}");
-    assert!(matches!(log.append(&event(3)), Err(AppendError::Halted(_))));
+    assert!(matches!(log.append(event(3)), Err(AppendError::Halted(_))));
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn event(number: usize) -> Event {
 fn workload(disk: &SimulatedDisk, receipts: &mut Vec<Receipt>) {
     let Ok(log) = AuditLog::create_on(storage(disk), FOLDER, options()) else { return };
     for number in 0..14 {
-        match log.append(&event(number)) {
+        match log.append(event(number)) {
             Ok(receipt) => receipts.push(receipt),
             Err(_) if disk.has_crashed() => break,
             Err(_) => {}
@@ -83,7 +83,7 @@ fn check_after_crash(disk: &SimulatedDisk, receipts: &[Receipt], what: &str) {
         .unwrap_or_else(|e| panic!("{what}: not opened again: {e}"));
     assert!(log.recovery().is_clean(), "{what}: mended again: {:?}", log.recovery());
     assert_eq!(log.records(), records, "{what}: opening again added records");
-    let receipt = log.append(&event(99)).unwrap_or_else(|e| panic!("{what}: not appendable: {e}"));
+    let receipt = log.append(event(99)).unwrap_or_else(|e| panic!("{what}: not appendable: {e}"));
     assert!(receipt.seq >= records, "{what}");
     log.close().unwrap_or_else(|e| panic!("{what}: not closed: {e}"));
     drop(log);

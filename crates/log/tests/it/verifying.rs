@@ -162,7 +162,7 @@ fn a_log_that_is_appended_to_rotated_and_pruned_is_sound_at_every_moment() {
             let text = "x".repeat(2_000);
             for number in 0..4_000 {
                 let event = Event::new("agent:7", "read", format!("file:{number}"));
-                log.submit(&event.metadata(serde_json::json!({ "text": text }))).map(drop).unwrap();
+                log.submit(event.metadata(serde_json::json!({ "text": text }))).map(drop).unwrap();
             }
             log.close().unwrap();
             done.store(true, Ordering::SeqCst);

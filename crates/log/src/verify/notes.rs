@@ -112,6 +112,13 @@ impl SignedRoots {
         roots
     }
 
+    /// One signed root, whoever signed it.
+    #[cfg(test)]
+    pub(super) fn of(size: u64, root: Hash) -> Self {
+        let root = SignedRoot { root, file: CHECKPOINT, offset: 0 };
+        Self { roots: BTreeMap::from([(size, root)]), ..Self::default() }
+    }
+
     /// The larger of all sizes that were signed: what lay below it was durable and covered.
     pub(super) fn mark(&self) -> u64 {
         self.roots.last_key_value().map_or(0, |(size, _)| *size)

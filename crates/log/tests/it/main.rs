@@ -14,3 +14,5 @@ mod mutants;
 mod reference;
 #[cfg(test)]
 mod rewriting;
+#[cfg(test)]
+mod verifying;

@@ -1,8 +1,8 @@
 //! Mutants of the reference's folders: whatever is done to a log, the verifier says what the independent checker says.
 //!
-//! `INDELIBLE_SEED` and `INDELIBLE_MUTANTS` ask for others than the ones of every run. One difference is known: a note
-//! with a control character in the name of a key that is not the log's is malformed to us, as C2SP's signed-note has
-//! it, and only unknown to the checker.
+//! `INDELIBLE_SEED` and `INDELIBLE_MUTANTS` ask for others than the ones of every run. Two differences are known, and
+//! in both the checker is the lenient one: a control character in the name of an unknown key makes a note malformed, as
+//! C2SP's signed-note has it; and a genesis of which `log_id` is not 32 hexadecimal digits is no record.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};

@@ -9,6 +9,9 @@
 //! - no difference becomes a finding before a signed root has decided whose it is;
 //! - rows are compared up to the mark; behind it they mean nothing.
 
+#[cfg(test)]
+mod tests;
+
 use indelible_format::chain::Hash;
 use indelible_format::tile;
 use indelible_format::tree::{Frontier, leaf_hash};

@@ -1,0 +1,261 @@
+//! Goes over every record, from the oldest to the newest: form, hash, link, order; and what crashes and disks leave.
+//!
+//! Invariants:
+//! - the first finding of a segment is at the first byte that is wrong; later ones may follow from it;
+//! - after a line that is no record it goes on with the next, and takes the leaves in between from the rows, so that
+//!   the signed roots still say whether everything else is as it was;
+//! - memory does not grow with the log.
+
+mod medium;
+mod record;
+mod unfit;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use indelible_format::chain::Hash;
+use indelible_format::record::{DecodeError, Record};
+use indelible_format::time::Timestamp;
+
+use self::medium::{next_line, unreadable_range};
+use super::VerifyError;
+use super::collect::Findings;
+use super::finding::{Finding, Problem};
+use super::notes::SignedRoots;
+use super::place::Place;
+use super::plan::Plan;
+use super::policy::Policy;
+use super::tree::Tree;
+use crate::layout::Layout;
+use crate::lines::{Line, Lines, Source};
+use crate::segment::{Segment, to_u64};
+use crate::storage::Storage;
+
+/// The folder, as the walk sees it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ground<'a> {
+    pub(super) storage: &'a dyn Storage,
+    pub(super) layout: &'a Layout,
+    pub(super) plan: &'a Plan,
+    pub(super) roots: &'a SignedRoots,
+}
+
+/// The record before.
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    seq: u64,
+    hash: Hash,
+    timestamp: Timestamp,
+    /// A redacted record's timestamp is under no hash.
+    redacted: bool,
+}
+
+/// A segment boundary that needs a note of exactly the records before it.
+#[derive(Clone, Debug)]
+pub(super) struct Boundary {
+    pub(super) size: u64,
+    pub(super) file: String,
+}
+
+/// The segment under way.
+struct Current<'s> {
+    segment: &'s Segment,
+    file: Arc<str>,
+    size: u64,
+    newest: bool,
+}
+
+/// How to go on after a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// With the next line.
+    Line,
+    /// With the line that begins there.
+    At(u64),
+    /// With the next segment.
+    Segment,
+}
+
+/// The walk, and what it has learnt.
+#[derive(Debug)]
+pub(super) struct Walk<'a> {
+    ground: Ground<'a>,
+    pub(super) tree: Tree<'a>,
+    pub(super) policy: Policy<'a>,
+    last: Option<Last>,
+    /// Whether lines since the last record were no records.
+    gap: bool,
+    first: Option<Place>,
+    /// The hash before each segment, by the segment's first seq.
+    starts: BTreeMap<u64, Hash>,
+    /// Intact records.
+    pub(super) records: u64,
+    pub(super) boundaries: Vec<Boundary>,
+    mended: u32,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(ground: Ground<'a>, tree: Tree<'a>, policy: Policy<'a>) -> Self {
+        Self {
+            ground,
+            tree,
+            policy,
+            last: None,
+            gap: false,
+            first: None,
+            starts: BTreeMap::new(),
+            records: 0,
+            boundaries: Vec::new(),
+            mended: 0,
+        }
+    }
+
+    /// The first record, where the segments begin with one.
+    pub(super) fn first(&self) -> Option<&Place> {
+        self.first.as_ref()
+    }
+
+    /// Hash of the last record.
+    pub(super) fn head(&self) -> Option<Hash> {
+        self.last.map(|last| last.hash)
+    }
+
+    /// Seq of the next record: how many the log has had.
+    pub(super) fn next_seq(&self) -> Option<u64> {
+        self.last.map(|last| last.seq.saturating_add(1))
+    }
+
+    /// Walks all segments. `false` where one was gone, which retention explains: everything has to begin again.
+    pub(super) fn run(&mut self, out: &mut Findings) -> Result<bool, VerifyError> {
+        let Ground { storage, layout, plan, .. } = self.ground;
+        for (index, planned) in plan.segments.iter().enumerate() {
+            let Some(segment) = Plan::open(storage, layout, planned)? else { return Ok(false) };
+            if index > 0
+                && !self.gap
+                && let Some(size) = self.next_seq()
+                && self.ground.roots.at(size).is_none()
+            {
+                self.boundaries.push(Boundary { size, file: planned.name() });
+            }
+            let current = Current {
+                segment: &segment,
+                file: planned.name().into(),
+                size: planned.size.min(segment.size),
+                newest: index + 1 == plan.segments.len(),
+            };
+            self.segment(&current, out)?;
+        }
+        Ok(true)
+    }
+
+    fn segment(&mut self, current: &Current<'_>, out: &mut Findings) -> Result<(), VerifyError> {
+        let mut from = 0;
+        while from < current.size {
+            match self.span(current, from, current.size, out)? {
+                Span::End => return Ok(()),
+                Span::At(offset) => from = offset,
+                Span::Unreadable { at, why } => {
+                    let bad = unreadable_range(current, at);
+                    // What stands before the bytes that can't be read.
+                    let mut at = at;
+                    while at < bad.start
+                        && let Span::At(offset) = self.span(current, at, bad.start, out)?
+                    {
+                        at = offset;
+                    }
+                    let mut finding = Finding::new(Problem::Unreadable)
+                        .at(&*current.file, bad.start)
+                        .found(format_args!("{} bytes: {why}", bad.end - bad.start));
+                    finding.seq = self.next_seq();
+                    out.add(finding);
+                    self.gap = true;
+                    from = next_line(current, bad.end);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Walks the lines that begin at `from`, up to `end`.
+    fn span(
+        &mut self,
+        current: &Current<'_>,
+        from: u64,
+        end: u64,
+        out: &mut Findings,
+    ) -> Result<Span, VerifyError> {
+        let mut lines = Lines::new(current.segment.file.as_ref(), Source::Cache, from, end);
+        let mut next = from;
+        loop {
+            let line = match lines.next_line() {
+                Ok(Some(line)) => line,
+                Ok(None) => return Ok(Span::End),
+                Err(e) => return Ok(Span::Unreadable { at: next, why: e.to_string() }),
+            };
+            match line {
+                Line::Whole { offset, bytes } => {
+                    next = offset + to_u64(bytes.len()) + 1;
+                    match self.line(current, offset, bytes, out)? {
+                        Next::Line => {}
+                        Next::At(offset) => return Ok(Span::At(offset)),
+                        Next::Segment => return Ok(Span::End),
+                    }
+                }
+                Line::Unterminated { offset, bytes } => {
+                    if end == current.size {
+                        self.unterminated(current, offset, bytes, out)?;
+                    }
+                    return Ok(Span::End);
+                }
+                Line::TooLong { offset } => {
+                    if self.torn(current, offset, out)? {
+                        return Ok(Span::End);
+                    }
+                    let window = current.segment.read_range(offset, offset + 4096)?;
+                    out.add(
+                        self.no_record(current, offset, &window).found("a line without an end"),
+                    );
+                    self.gap = true;
+                    return Ok(Span::At(next_line(current, offset)));
+                }
+            }
+        }
+    }
+
+    fn parse<'l>(&self, line: &'l [u8]) -> Result<Record<'l>, DecodeError> {
+        if self.policy.form_known() { Record::parse(line) } else { Record::parse_newer(line) }
+    }
+
+    fn line(
+        &mut self,
+        current: &Current<'_>,
+        offset: u64,
+        line: &[u8],
+        out: &mut Findings,
+    ) -> Result<Next, VerifyError> {
+        match self.parse(line) {
+            Ok(record) => {
+                self.accept(current, offset, &record, out);
+                self.records += 1;
+                Ok(Next::Line)
+            }
+            Err(error) => {
+                if self.torn(current, offset, out)? {
+                    return Ok(Next::Segment);
+                }
+                self.bad(current, offset, line, &error, out)
+            }
+        }
+    }
+}
+
+/// What became of a run of lines.
+#[derive(Debug)]
+enum Span {
+    /// The segment is done.
+    End,
+    /// Goes on with the line that begins there.
+    At(u64),
+    /// Bytes at or behind `at` can't be read.
+    Unreadable { at: u64, why: String },
+}

@@ -1,0 +1,204 @@
+//! Judges bytes that are no record: a torn tail, lost sectors, a flipped bit, or what no crash and no disk explains.
+//!
+//! Invariant: whatever it finds, the walk goes on from the next byte that can be the beginning of a record.
+
+use std::sync::Arc;
+
+use indelible_format::chain::Link;
+use indelible_format::own::TailKind;
+use indelible_format::record::{DecodeError, Record, parse_head};
+use indelible_format::tree::leaf_hash;
+
+use super::super::VerifyError;
+use super::super::collect::Findings;
+use super::super::evidence::{MENDED_SIZE_MAX, one_flipped_bit};
+use super::super::finding::{Finding, FindingClass, Problem};
+use super::super::place::Place;
+use super::{Current, Last, Next, Walk};
+use crate::segment::to_u64;
+use crate::tail::{TAIL_READ_SIZE, Tail, classify};
+
+/// Lines whose every bit is tried, to see whether a disk explains them.
+const MENDED_MAX: u32 = 8;
+
+impl Walk<'_> {
+    /// Judges a whole line that is no record, and finds out how to go on.
+    pub(super) fn bad(
+        &mut self,
+        current: &Current<'_>,
+        offset: u64,
+        line: &[u8],
+        error: &DecodeError,
+        out: &mut Findings,
+    ) -> Result<Next, VerifyError> {
+        let finding = self.finding_of(current, offset, line, error);
+        if self.policy.form_known() && line.len() <= MENDED_SIZE_MAX && self.mended < MENDED_MAX {
+            self.mended += 1;
+            let end = offset + to_u64(line.len() + 2 + MENDED_SIZE_MAX);
+            let window = current.segment.read_range(offset, end.min(current.size))?;
+            if let Some(mended) = one_flipped_bit(&window, line.len())
+                && let Ok(record) = Record::parse(&mended.line)
+            {
+                out.add(finding.class(FindingClass::Damage).evidence(format!(
+                    "one flipped bit in the byte at {} repairs it",
+                    offset + to_u64(mended.at)
+                )));
+                self.accept(current, offset, &record, out);
+                return Ok(Next::At(offset + to_u64(mended.line.len()) + 1));
+            }
+        }
+        out.add(finding);
+        self.stand_in(current, offset, line, out);
+        Ok(Next::Line)
+    }
+
+    /// Takes what can still be told of a line that is no record, so that the next one has something to follow.
+    fn stand_in(&mut self, current: &Current<'_>, offset: u64, line: &[u8], out: &mut Findings) {
+        let (Ok(tied), Ok(head)) = (Link::split(line), parse_head(line)) else {
+            self.gap = true;
+            return;
+        };
+        // Its own seq may be what was changed.
+        let seq = self.next_seq().filter(|_| !self.gap).unwrap_or(head.seq);
+        let place = Place { file: Arc::clone(&current.file), offset, seq };
+        if self.last.is_none() {
+            self.begin(&place, &tied.prev_hash, None, out);
+        }
+        // Either the entry was changed, or the hash: the rows know which hash it had.
+        let computed = tied.computed_hash();
+        let hash = match self.tree.row_leaf(seq) {
+            Some(leaf) if leaf == leaf_hash(&computed) => computed,
+            Some(_) | None => tied.hash,
+        };
+        self.tree.borrow_up_to(seq.saturating_add(1), out);
+        let timestamp = self.last.map_or(head.timestamp, |last| last.timestamp);
+        self.last = Some(Last { seq, hash, timestamp, redacted: false });
+        self.gap = false;
+    }
+
+    fn finding_of(
+        &mut self,
+        current: &Current<'_>,
+        offset: u64,
+        line: &[u8],
+        error: &DecodeError,
+    ) -> Finding {
+        let DecodeError::HashMismatch { stated, computed, .. } = error else {
+            return self.no_record(current, offset, line).found(error);
+        };
+        let seq = self.next_seq().or_else(|| parse_head(line).ok().map(|head| head.seq));
+        let mut finding = Finding::new(Problem::HashMismatch)
+            .at(&*current.file, offset)
+            .expected(computed)
+            .found(stated);
+        finding.seq = seq;
+        if let Some(leaf) = seq.and_then(|seq| self.tree.row_leaf(seq)) {
+            if leaf == leaf_hash(stated) {
+                finding = finding
+                    .evidence("tree/0 has the hash that the line states, so the entry was changed");
+            } else if leaf == leaf_hash(computed) {
+                finding = finding.evidence(
+                    "tree/0 has the hash of the entry as it stands, so only _hash was changed",
+                );
+            }
+        }
+        finding
+    }
+
+    /// The finding for bytes that have not the form of a record.
+    pub(super) fn no_record(&self, current: &Current<'_>, offset: u64, bytes: &[u8]) -> Finding {
+        let lost_pages = matches!(classify(bytes, offset), Tail::Torn(TailKind::Nul));
+        let problem = if lost_pages { Problem::NulRun } else { Problem::NotARecord };
+        let mut finding = Finding::new(problem).at(&*current.file, offset);
+        finding.seq = self.next_seq();
+        if !lost_pages && memchr::memchr(0, bytes).is_some() {
+            finding = finding.evidence("it holds NUL bytes, but not as whole sectors");
+        }
+        finding
+    }
+
+    /// Judges the bytes behind the last line feed of a segment.
+    pub(super) fn unterminated(
+        &mut self,
+        current: &Current<'_>,
+        offset: u64,
+        bytes: &[u8],
+        out: &mut Findings,
+    ) -> Result<(), VerifyError> {
+        if current.newest {
+            let stat = current.segment.file.stat();
+            // Somebody is appending: the bytes are in flight.
+            if stat.is_ok_and(|stat| stat.size > current.size) {
+                return Ok(());
+            }
+            if self.torn(current, offset, out)? {
+                return Ok(());
+            }
+        }
+        let covered = current.newest && self.next_seq().is_some();
+        let problem = if covered { Problem::BelowMark } else { Problem::LineUnterminated };
+        let mut finding = Finding::new(problem).at(&*current.file, offset);
+        finding.seq = self.next_seq();
+        finding = finding.found(format_args!("{} bytes without a line feed", bytes.len()));
+        let parsed = self.parse(bytes);
+        if covered {
+            finding = finding.evidence(format!(
+                "a signed checkpoint covers {} records",
+                self.ground.roots.mark()
+            ));
+        }
+        if parsed.is_ok() {
+            finding = finding.evidence("the record is whole but for its line feed");
+        }
+        out.add(finding);
+        match parsed {
+            Ok(record) => self.accept(current, offset, &record, out),
+            Err(_) => self.gap = true,
+        }
+        Ok(())
+    }
+
+    /// Whether what begins at `offset` is the tail of the newest segment, as the table of tails has it, and beyond the
+    /// mark. Then it is reported, and the log ends here.
+    pub(super) fn torn(
+        &self,
+        current: &Current<'_>,
+        offset: u64,
+        out: &mut Findings,
+    ) -> Result<bool, VerifyError> {
+        let Some(next) = self.next_seq().filter(|_| current.newest) else { return Ok(false) };
+        if self.gap || next < self.ground.roots.mark() {
+            return Ok(false);
+        }
+        let end = (offset + to_u64(TAIL_READ_SIZE)).min(current.size);
+        let rest = current.segment.read_range(offset, end)?;
+        let place = Place { file: Arc::clone(&current.file), offset, seq: next };
+        let size = current.size - offset;
+        match classify(&rest, offset) {
+            Tail::NotTorn => Ok(false),
+            Tail::TooLong => {
+                let finding = place.finding(Problem::TailTooLong);
+                out.add(finding.expected("at most 4 MiB").found(format_args!("{size} bytes")));
+                Ok(true)
+            }
+            Tail::Torn(kind) => {
+                // Whether the record is whole but for its line feed.
+                let follows = Record::parse(&rest).is_ok_and(|record| {
+                    let hash = self.last.map(|last| last.hash);
+                    record.seq() == next && Some(record.prev_hash()) == hash
+                });
+                let kind = if follows { TailKind::NoLf } else { kind };
+                let finding = place.finding(Problem::TailTorn);
+                let finding = finding.found(format_args!("{size} bytes, {kind}"));
+                out.add(if out.has_fault() {
+                    finding
+                } else {
+                    finding.evidence(
+                        "no signed checkpoint covers them; the next open for appending repairs it and says so in the log",
+                    )
+                });
+                Ok(true)
+            }
+        }
+    }
+}

@@ -10,7 +10,7 @@ use crate::creation::take_lock;
 use crate::error::OpenError;
 use crate::history;
 use crate::io::{IoFailure, Operation};
-use crate::log::layout_of;
+use crate::opening::layout_of;
 use crate::recovery::inspect::identity_of;
 use crate::storage::Storage;
 use crate::storage::local::LocalStorage;

@@ -34,6 +34,7 @@ mod keys;
 mod layout;
 mod lines;
 mod log;
+mod opening;
 mod options;
 mod pending;
 mod reader;

@@ -1,0 +1,154 @@
+//! The steps of opening that come before and after recovery: where the log is and whether it may be appended to there,
+//! and the committer that goes on from what recovery found.
+//!
+//! It mends nothing itself; that is `recovery`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::checkpoints::Publisher;
+use crate::creation;
+use crate::error::OpenError;
+use crate::io::{IoFailure, Operation};
+use crate::keys::check_private;
+use crate::layout::Layout;
+use crate::options::{NetworkFileSystem, Options};
+use crate::recovery::inspect::Inspection;
+use crate::recovery::tail::TailSeen;
+use crate::storage::local::LocalStorage;
+use crate::storage::{Access, Kind, Medium, Privacy, Storage, StorageFile};
+use crate::writer::commit::{Active, Boundary, Committer, Head};
+use crate::writer::timekeeper::Timekeeper;
+
+pub(crate) fn local(folder: &Path) -> Result<Arc<dyn Storage>, OpenError> {
+    let storage = LocalStorage::new().map_err(IoFailure::of(Operation::Open, folder))?;
+    Ok(Arc::new(storage))
+}
+
+pub(crate) fn layout_of(folder: &Path) -> Result<Layout, OpenError> {
+    Layout::of(folder).ok_or_else(|| OpenError::NoName { folder: folder.to_path_buf() })
+}
+
+/// What the lock file says of its holder.
+pub(crate) fn holder() -> String {
+    let program = std::env::args_os().next().unwrap_or_default();
+    let name = Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    format!("process {} ({name})", std::process::id())
+}
+
+pub(crate) fn check_medium(
+    storage: &dyn Storage,
+    layout: &Layout,
+    folder: &Path,
+    options: &Options,
+) -> Result<(), OpenError> {
+    let medium = storage.medium(folder).map_err(IoFailure::of(Operation::Stat, folder))?;
+    match medium {
+        Medium::Network(kind) if options.network_file_system == NetworkFileSystem::Refuse => {
+            Err(OpenError::NetworkFileSystem { folder: layout.folder().to_path_buf(), kind })
+        }
+        Medium::Network(_) | Medium::Local => Ok(()),
+    }
+}
+
+/// Refuses folders and files of the log that somebody else owns or may write to.
+pub(crate) fn check_files(storage: &dyn Storage, layout: &Layout) -> Result<(), OpenError> {
+    check_folder(storage, layout.folder())?;
+    for folder in [layout.tree(), layout.quarantine()] {
+        if creation::exists(storage, &folder)? {
+            check_folder(storage, &folder)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_folder(storage: &dyn Storage, folder: &Path) -> Result<(), OpenError> {
+    let stat = storage.stat(folder).map_err(IoFailure::of(Operation::Stat, folder))?;
+    check_private(folder, &stat, Kind::Folder)?;
+    for name in storage.list(folder).map_err(IoFailure::of(Operation::List, folder))? {
+        let path = folder.join(name);
+        match storage.stat(&path) {
+            Ok(stat) if stat.kind == Kind::Folder => {}
+            Ok(stat) => check_private(&path, &stat, Kind::File)?,
+            // The lock's holder may just have renamed it.
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(e) => return Err(IoFailure::new(Operation::Stat, &path, e).into()),
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn open_history(
+    storage: &dyn Storage,
+    layout: &Layout,
+) -> Result<(Box<dyn StorageFile>, u64), OpenError> {
+    let path = layout.history();
+    let file = match storage.open(&path, Access::Append) {
+        Ok(file) => file,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            let file = storage
+                .create_new(&path, Privacy::Group)
+                .map_err(IoFailure::of(Operation::Create, &path))?;
+            let folder = layout.folder();
+            storage.sync_folder(folder).map_err(IoFailure::of(Operation::Sync, folder))?;
+            file
+        }
+        Err(e) => return Err(IoFailure::new(Operation::Open, &path, e).into()),
+    };
+    // A line that a killed process wrote and did not sync counts as noted from here on.
+    file.sync_data().map_err(IoFailure::of(Operation::Sync, &path))?;
+    let size = file.stat().map_err(IoFailure::of(Operation::Stat, &path))?.size;
+    Ok((file, size))
+}
+
+/// The committer of a log whose files are mended.
+pub(crate) fn committer(
+    storage: &Arc<dyn Storage>,
+    layout: &Layout,
+    options: &Options,
+    publisher: &Arc<Publisher>,
+    seen: &Inspection,
+    tail: &TailSeen,
+) -> Result<Committer, OpenError> {
+    let path = layout.segment(0);
+    let active = match storage.open(&path, Access::Append) {
+        Ok(file) => {
+            let stat = file.stat().map_err(IoFailure::of(Operation::Stat, &path))?;
+            Some(Active { file, id: stat.id, size: stat.size })
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+        Err(e) => return Err(IoFailure::new(Operation::Open, &path, e).into()),
+    };
+    let next = Boundary { first_seq: tail.last.seq + 1, prev_hash: tail.last.hash };
+    let holds_records = active.as_ref().is_some_and(|active| active.size > 0);
+    let mut rotated: Vec<Boundary> = seen.segments.iter().filter_map(|seen| seen.first).collect();
+    let begins = if holds_records { rotated.pop().unwrap_or(next) } else { next };
+    // A segment goes when the one behind it begins at or before the first record that is kept.
+    let next_begins = rotated.iter().skip(1).chain([&begins]);
+    let doomed = rotated
+        .iter()
+        .zip(next_begins)
+        .filter(|(_, next)| next.first_seq <= seen.kept_from)
+        .count();
+    Ok(Committer {
+        storage: Arc::clone(storage),
+        layout: layout.clone(),
+        publisher: Arc::clone(publisher),
+        clock: Arc::clone(&options.clock),
+        salting: options.salting,
+        max_file_size: options.max_file_size,
+        max_files: options.max_files,
+        active,
+        begins,
+        rotated,
+        doomed,
+        head: Head {
+            next_seq: tail.last.seq + 1,
+            hash: tail.last.hash,
+            time: Timekeeper::new(tail.last.timestamp, options.clock.now()),
+        },
+        buf: Vec::new(),
+        hashes: Vec::new(),
+        halted: None,
+    })
+}

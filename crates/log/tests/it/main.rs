@@ -9,6 +9,8 @@ mod crash;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod mutants;
 #[cfg(test)]
 mod reference;

@@ -247,9 +247,7 @@ impl AuditLog {
     /// # Errors
     /// Says whether the event was rejected, not written, or perhaps written: [`AppendError::is_indeterminate`].
     pub fn append(&self, event: impl Borrow<Event>) -> Result<Receipt, AppendError> {
-        let pending = self.enqueue(vec![self.prepare(event.borrow(), None)?], WhenFull::Wait)?;
-        self.writer.drive();
-        pending.first().map_or(Err(AppendError::Closed), Pending::wait)
+        self.append_one(event.borrow(), None)
     }
 
     /// As [`AuditLog::append`], for an authenticated `principal` that stands in the record as `recorded_by`.
@@ -261,10 +259,7 @@ impl AuditLog {
         event: impl Borrow<Event>,
         principal: &str,
     ) -> Result<Receipt, AppendError> {
-        let prepared = self.prepare(event.borrow(), Some(principal))?;
-        let pending = self.enqueue(vec![prepared], WhenFull::Wait)?;
-        self.writer.drive();
-        pending.first().map_or(Err(AppendError::Closed), Pending::wait)
+        self.append_one(event.borrow(), Some(principal))
     }
 
     /// Queues an event, waiting for room where the queue is full.
@@ -314,6 +309,12 @@ impl AuditLog {
         let pending = self.enqueue(prepared?, WhenFull::Wait)?;
         self.writer.hand_off();
         Ok(pending)
+    }
+
+    fn append_one(&self, event: &Event, principal: Option<&str>) -> Result<Receipt, AppendError> {
+        let pending = self.enqueue(vec![self.prepare(event, principal)?], WhenFull::Wait)?;
+        self.writer.drive();
+        pending.first().map_or(Err(AppendError::Closed), Pending::wait)
     }
 
     fn submit_one(

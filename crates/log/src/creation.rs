@@ -21,11 +21,10 @@ use crate::io::{IoFailure, Operation};
 use crate::keys::key_path;
 use crate::layout::Layout;
 use crate::options::Options;
-use crate::recovery::mend::failed;
 use crate::signer::Signer;
 use crate::storage::{Kind, Lock, LockError, Privacy, Storage};
 use crate::tree_store::{ExtendError, TreeStore, write_whole};
-use crate::writer::commit::write_salt;
+use crate::writer::salts::Salts;
 
 /// Makes the log and leaves it locked, under its name.
 ///
@@ -137,7 +136,7 @@ fn genesis(
     });
     let context = OwnContext { log_id: named.log_id, origin: &named.origin };
     write_own(&mut line, 0, &create, &context, &mut crate::signer::unsigned);
-    write_salt(&mut line, options.salting).map_err(failed)?;
+    Salts::new(options.salting).write(&mut line)?;
     let hash = seal(&mut line, 0, &Hash::ZERO);
     line.push(b'\n');
     Ok((line, hash))

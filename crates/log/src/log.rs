@@ -24,7 +24,7 @@ use crate::layout::Layout;
 use crate::opening::{
     check_files, check_medium, committer, holder, layout_of, local, open_history,
 };
-use crate::options::{LastTimestamp, Options, Salting};
+use crate::options::{LastTimestamp, Options};
 use crate::pending::Pending;
 use crate::reader::Reader;
 use crate::receipt::Receipt;
@@ -34,8 +34,8 @@ use crate::recovery::mend::{Mend, failed};
 use crate::recovery::tail::read_tail;
 use crate::storage::{Lock, Storage};
 use crate::tree_store::TreeStore;
-use crate::writer::commit::write_salt;
 use crate::writer::group::{Submission, WhenFull, WindowState, Writer};
+use crate::writer::salts::Salts;
 use crate::writer::timekeeper::Timekeeper;
 
 /// Bytes of an entry besides its fields, with a seq of 20 digits.
@@ -52,7 +52,7 @@ pub struct AuditLog {
     recovery: Recovery,
     storage: Arc<dyn Storage>,
     layout: Layout,
-    salting: Salting,
+    salts: Arc<Salts>,
     entry_size_max: usize,
     threads: Mutex<Threads>,
 }
@@ -185,6 +185,7 @@ impl AuditLog {
         let window = Window::new(seen.identity.log_id(), options.idempotency);
         let rebuild = crate::rebuild::needed(options, committer.head.next_seq);
         let state = if rebuild { WindowState::Rebuilding } else { WindowState::Ready };
+        let salts = Arc::clone(&committer.salts);
         let writer = Arc::new(Writer::new(committer, window, state, options.queue_size_max));
         let mut log = Self {
             writer,
@@ -192,7 +193,7 @@ impl AuditLog {
             recovery,
             storage,
             layout,
-            salting: options.salting,
+            salts,
             entry_size_max: options.entry_size_max,
             threads: Mutex::new(Threads { lock: Some(held), ..Threads::default() }),
         };
@@ -344,14 +345,15 @@ impl AuditLog {
     fn prepare(&self, event: &Event, principal: Option<&str>) -> Result<Submission, AppendError> {
         let client = event.encode()?;
         let key = client.event_id().map(|id| EventKey::new(principal, id, client.bytes()));
-        let mut fields = Vec::with_capacity(client.bytes().len() + 64);
-        fields.extend_from_slice(client.bytes());
+        let mut fields = client.into_bytes();
         if let Some(principal) = principal {
             check_recorded_by(principal)?;
             fields.extend_from_slice(b",\"recorded_by\":");
             write_string(&mut fields, principal);
         }
-        write_salt(&mut fields, self.salting).map_err(AppendError::from)?;
+        self.salts
+            .write(&mut fields)
+            .map_err(|failure| AppendError::NotWritten { cause: Obstacle::Io(failure) })?;
         let size = fields.len() + ENTRY_FRAME_SIZE;
         if size > self.entry_size_max {
             return Err(EventError::EntryTooLarge { limit: self.entry_size_max, size }.into());

@@ -17,7 +17,9 @@ use crate::recovery::inspect::Inspection;
 use crate::recovery::tail::TailSeen;
 use crate::storage::local::LocalStorage;
 use crate::storage::{Access, Kind, Medium, Privacy, Storage, StorageFile};
-use crate::writer::commit::{Active, Boundary, Committer, Head};
+use crate::writer::active::Active;
+use crate::writer::commit::{Boundary, Committer, Head};
+use crate::writer::salts::Salts;
 use crate::writer::timekeeper::Timekeeper;
 
 pub(crate) fn local(folder: &Path) -> Result<Arc<dyn Storage>, OpenError> {
@@ -114,13 +116,13 @@ pub(crate) fn committer(
     let active = match storage.open(&path, Access::Append) {
         Ok(file) => {
             let stat = file.stat().map_err(IoFailure::of(Operation::Stat, &path))?;
-            Some(Active { file, id: stat.id, size: stat.size })
+            Some(Active::new(path, file, &stat))
         }
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
         Err(e) => return Err(IoFailure::new(Operation::Open, &path, e).into()),
     };
     let next = Boundary { first_seq: tail.last.seq + 1, prev_hash: tail.last.hash };
-    let holds_records = active.as_ref().is_some_and(|active| active.size > 0);
+    let holds_records = active.as_ref().is_some_and(|active| active.size() > 0);
     let mut rotated: Vec<Boundary> = seen.segments.iter().filter_map(|seen| seen.first).collect();
     let begins = if holds_records { rotated.pop().unwrap_or(next) } else { next };
     // A segment goes when the one behind it begins at or before the first record that is kept.
@@ -135,7 +137,7 @@ pub(crate) fn committer(
         layout: layout.clone(),
         publisher: Arc::clone(publisher),
         clock: Arc::clone(&options.clock),
-        salting: options.salting,
+        salts: Arc::new(Salts::new(options.salting)),
         max_file_size: options.max_file_size,
         max_files: options.max_files,
         active,

@@ -13,6 +13,9 @@ pub const OWN_ACTOR: &str = "indelible";
 /// What the actions of the log's own records begin with, and no others.
 pub const OWN_ACTION_PREFIX: &str = "indelible.";
 
+/// Room for the salt and a principal of usual length.
+const ADDED_SIZE: usize = 96;
+
 /// The fields that a client sets, as a record holds them: checked, and in stored order.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClientFields {
@@ -24,6 +27,11 @@ impl ClientFields {
     /// Lends `"event_id":"…",…,"metadata":{…}`, with no comma at either end.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Gives up the same bytes, with some room behind them for what a log adds.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
     }
 
     /// Lends the idempotency key, unescaped.
@@ -78,7 +86,7 @@ impl Event {
         let documents = [&self.session, &self.metadata];
         let documents: usize = documents.into_iter().flatten().map(|d| d.size() + 16).sum();
         let required = self.actor.len() + self.action.len() + self.resource.len() + 64;
-        required + optional + documents
+        required + optional + documents + ADDED_SIZE
     }
 }
 

@@ -10,7 +10,6 @@
 use std::sync::Arc;
 
 use indelible_format::chain::{Hash, seal};
-use indelible_format::event::Salt;
 use indelible_format::own::{Announcement, OwnContext, write_own};
 use indelible_format::record::write_head;
 use indelible_format::time::Timestamp;
@@ -20,14 +19,15 @@ use crate::clock::Clock;
 use crate::error::{AppendError, Halt, HaltCause, Obstacle};
 use crate::io::{IoFailure, Operation};
 use crate::layout::Layout;
-use crate::options::{GROUP_SIZE_MAX, Salting};
+use crate::options::GROUP_SIZE_MAX;
 use crate::pending::Outcome;
 use crate::receipt::Receipt;
 use crate::segment::to_u64;
 use crate::signer::unsigned;
-use crate::storage::{FileId, Storage, StorageFile};
-use crate::tree_store::write_whole;
+use crate::storage::Storage;
+use crate::writer::active::Active;
 use crate::writer::group::Submission;
+use crate::writer::salts::Salts;
 use crate::writer::timekeeper::Timekeeper;
 
 /// Why a step of the committer did not succeed.
@@ -95,15 +95,6 @@ pub(crate) struct Head {
     pub(crate) time: Timekeeper,
 }
 
-/// The segment that is written to.
-#[derive(Debug)]
-pub(crate) struct Active {
-    pub(crate) file: Box<dyn StorageFile>,
-    pub(crate) id: FileId,
-    /// Bytes that are durable.
-    pub(crate) size: u64,
-}
-
 /// The first record of a segment, and what it is chained to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Boundary {
@@ -118,7 +109,7 @@ pub(crate) struct Committer {
     pub(crate) layout: Layout,
     pub(crate) publisher: Arc<Publisher>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) salting: Salting,
+    pub(crate) salts: Arc<Salts>,
     pub(crate) max_file_size: u64,
     pub(crate) max_files: Option<u32>,
     /// `None` between the renames of a rotation and the new file.
@@ -246,7 +237,7 @@ impl Committer {
         self.buf.extend_from_slice(fields);
         let receipt = self.seal(start, timestamp);
         let over_group = self.buf.len() > GROUP_SIZE_MAX;
-        let in_file = self.active.as_ref().map_or(0, |active| active.size);
+        let in_file = self.active.as_ref().map_or(0, Active::size);
         let over_file = in_file + to_u64(self.buf.len()) > self.max_file_size;
         if buffered > 0 && (over_group || over_file) {
             self.take_back(before, buffered, hashed);
@@ -295,7 +286,7 @@ impl Committer {
             self.buf.truncate(start);
             return Err(CommitError::Refused(Obstacle::Signer(error)));
         }
-        write_salt(&mut self.buf, self.salting)?;
+        self.salts.write(&mut self.buf).map_err(|e| CommitError::Refused(Obstacle::Io(e)))?;
         self.seal(start, timestamp);
         Ok(())
     }
@@ -353,72 +344,18 @@ impl Committer {
 
     /// Writes the group, syncs it, and makes sure that it went into the file at the path.
     fn write_and_sync(&mut self) -> Result<(), CommitError> {
-        let path = self.layout.segment(0);
         let Some(active) = &mut self.active else {
-            return Err(HaltCause::Replaced { path }.into());
+            return Err(HaltCause::Replaced { path: self.layout.segment(0) }.into());
         };
-        if let Err(e) = write_whole(active.file.as_ref(), &self.buf) {
-            let write = IoFailure::new(Operation::Write, &path, e);
-            return Err(match cut_back(active, &path) {
+        active.reserve(to_u64(self.buf.len()), self.max_file_size);
+        if let Err(write) = active.write(&self.buf) {
+            return Err(match active.cut_back() {
                 Ok(()) => CommitError::Refused(Obstacle::Io(write)),
                 Err(cut) => CommitError::Indeterminate(HaltCause::CutBack { write, cut }.into()),
             });
         }
-        let expected = active.size + to_u64(self.buf.len());
-        let kept = sync_and_look(self.storage.as_ref(), active, &path, expected);
-        kept.map_err(|cause| CommitError::Indeterminate(cause.into()))?;
-        active.size = expected;
-        Ok(())
+        active
+            .sync(self.storage.as_ref(), to_u64(self.buf.len()))
+            .map_err(|cause| CommitError::Indeterminate(cause.into()))
     }
-}
-
-/// Syncs the file and makes sure that it is still the one at its path, with nothing in it but what was written.
-fn sync_and_look(
-    storage: &dyn Storage,
-    active: &Active,
-    path: &std::path::Path,
-    expected: u64,
-) -> Result<(), HaltCause> {
-    let failed = |operation, e| HaltCause::Io(IoFailure::new(operation, path, e));
-    active.file.sync_data().map_err(|e| failed(Operation::Sync, e))?;
-    let stat = match storage.stat(path) {
-        Ok(stat) => stat,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            return Err(HaltCause::Replaced { path: path.to_path_buf() });
-        }
-        Err(e) => return Err(failed(Operation::Stat, e)),
-    };
-    if stat.id != active.id {
-        return Err(HaltCause::Replaced { path: path.to_path_buf() });
-    }
-    if stat.size != expected {
-        let path = path.to_path_buf();
-        return Err(HaltCause::SizeChanged { path, expected, found: stat.size });
-    }
-    Ok(())
-}
-
-/// Cuts the file back to what is durable of it, and syncs the cut.
-fn cut_back(active: &Active, path: &std::path::Path) -> Result<(), IoFailure> {
-    active.file.truncate(active.size).map_err(IoFailure::of(Operation::Truncate, path))?;
-    active.file.sync_data().map_err(IoFailure::of(Operation::Sync, path))
-}
-
-/// Appends `,"salt":"…"` with 128 random bits, where records are salted.
-pub(crate) fn write_salt(buf: &mut Vec<u8>, salting: Salting) -> Result<(), CommitError> {
-    if salting == Salting::Off {
-        return Ok(());
-    }
-    let mut bits = [0; 16];
-    getrandom::fill(&mut bits).map_err(|e| {
-        CommitError::refused(
-            Operation::Read,
-            std::path::Path::new("the system's random numbers"),
-            std::io::Error::other(e),
-        )
-    })?;
-    buf.extend_from_slice(b",\"salt\":\"");
-    buf.extend_from_slice(Salt::from_bytes(bits).to_string().as_bytes());
-    buf.push(b'"');
-    Ok(())
 }

@@ -14,7 +14,8 @@ use crate::error::HaltCause;
 use crate::io::Operation;
 use crate::segment::{Segment, to_u64};
 use crate::storage::{Access, Privacy};
-use crate::writer::commit::{Active, Boundary, CommitError, Committer};
+use crate::writer::active::Active;
+use crate::writer::commit::{Boundary, CommitError, Committer};
 
 impl Committer {
     /// Rotates: on return `audit.log` is a new file, whose first record is the prune record if one was due.
@@ -31,7 +32,7 @@ impl Committer {
     /// Does what is left to do of a rotation, if anything.
     pub(crate) fn finish_rotation(&mut self) -> Result<(), CommitError> {
         self.ensure_active()?;
-        if self.active.as_ref().is_some_and(|active| active.size == 0) {
+        if self.active.as_ref().is_some_and(|active| active.size() == 0) {
             self.announce_prune()?;
         }
         Ok(())
@@ -74,7 +75,7 @@ impl Committer {
         self.storage
             .sync_folder(folder)
             .map_err(|e| CommitError::halted(Operation::Sync, folder, e))?;
-        self.active = Some(Active { file, id: stat.id, size: 0 });
+        self.active = Some(Active::new(path, file, &stat));
         Ok(())
     }
 

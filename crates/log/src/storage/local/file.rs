@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Advice, FallocateFlags, Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
 
-use super::descriptor::{Descriptor, Descriptors};
+use super::LocalStorage;
+use super::descriptor::Descriptor;
 use crate::storage::{FileId, Stat, StorageFile};
 
 /// What memory, offset and size of a read with `O_DIRECT` are multiples of: enough for sectors of 512 and of 4096.
@@ -22,14 +23,14 @@ const DIRECT_READ_SIZE_MAX: usize = 1 << 20;
 #[derive(Debug)]
 pub(super) struct LocalFile {
     descriptor: Descriptor,
-    descriptors: Descriptors,
+    storage: LocalStorage,
     path: PathBuf,
 }
 
 impl LocalFile {
     /// Wraps `descriptor`, which was opened at `path`.
-    pub(super) fn new(descriptor: Descriptor, descriptors: Descriptors, path: PathBuf) -> Self {
-        Self { descriptor, descriptors, path }
+    pub(super) fn new(descriptor: Descriptor, storage: &LocalStorage, path: &Path) -> Self {
+        Self { descriptor, storage: storage.clone(), path: path.to_path_buf() }
     }
 
     fn id(&self) -> io::Result<FileId> {
@@ -40,16 +41,18 @@ impl LocalFile {
     fn open_direct(&self) -> io::Result<Option<Descriptor>> {
         let flags = OFlags::RDONLY | OFlags::DIRECT | OFlags::NONBLOCK;
         let own = format!("/proc/self/fd/{}", self.descriptor.as_fd().as_raw_fd());
-        let opened = match self.descriptors.open_following(Path::new(&own), flags, Mode::empty()) {
-            // No /proc: by name, where it still leads to this file.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.descriptors.open(&self.path, flags, Mode::empty())
-            }
-            opened => opened,
-        };
+        let opened =
+            match self.storage.descriptors.open_following(Path::new(&own), flags, Mode::empty()) {
+                // No /proc: by name, where it still leads to this file.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.storage.descriptors.open(&self.path, flags, Mode::empty())
+                }
+                opened => opened,
+            };
         match opened {
             Ok(direct) => {
-                let same = super::stat(&rustix::fs::fstat(&direct)?).id == self.id()?;
+                let same =
+                    super::stat(&rustix::fs::fstat(&direct)?, self.storage.user).id == self.id()?;
                 Ok(same.then_some(direct))
             }
             Err(error) if no_descriptor_left(&error) => Err(error),
@@ -125,7 +128,7 @@ impl StorageFile for LocalFile {
     }
 
     fn stat(&self) -> io::Result<Stat> {
-        Ok(super::stat(&rustix::fs::fstat(&self.descriptor)?))
+        Ok(super::stat(&rustix::fs::fstat(&self.descriptor)?, self.storage.user))
     }
 }
 

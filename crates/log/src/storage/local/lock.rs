@@ -9,9 +9,9 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
 
-use super::descriptor::{Descriptor, Descriptors};
-use super::{GROUP_FILE_MODE, NotAFile, stat};
-use crate::storage::{Kind, Lock, LockError};
+use super::descriptor::Descriptor;
+use super::{GROUP_FILE_MODE, LocalStorage, NotAFile, stat};
+use crate::storage::{Kind, Lock, LockError, Stat};
 
 /// How much is read of what the holder wrote.
 const HOLDER_SIZE_MAX: usize = 200;
@@ -29,12 +29,12 @@ impl Lock for LocalLock {}
 impl LocalLock {
     /// Takes the lock at `path`, or says who has it.
     pub(super) fn take(
-        descriptors: &Descriptors,
+        storage: &LocalStorage,
         path: &Path,
         holder: &str,
     ) -> Result<Self, LockError> {
         for _ in 0..ATTEMPTS_MAX {
-            if let Some(lock) = Self::take_opened(open(descriptors, path)?, path)? {
+            if let Some(lock) = Self::take_opened(storage, open(storage, path)?, path)? {
                 lock.write_holder(holder)?;
                 return Ok(lock);
             }
@@ -43,7 +43,11 @@ impl LocalLock {
     }
 
     /// Locks what was opened at `path`; nothing where another process has unlinked or replaced it since then.
-    fn take_opened(descriptor: Descriptor, path: &Path) -> Result<Option<Self>, LockError> {
+    fn take_opened(
+        storage: &LocalStorage,
+        descriptor: Descriptor,
+        path: &Path,
+    ) -> Result<Option<Self>, LockError> {
         let operation = FlockOperation::NonBlockingLockExclusive;
         match retry_on_intr(|| rustix::fs::flock(&descriptor, operation)) {
             Err(Errno::WOULDBLOCK) => {
@@ -52,9 +56,9 @@ impl LocalLock {
             taken => taken.map_err(io::Error::from)?,
         }
         let lock = Self { descriptor };
-        let opened = stat(&rustix::fs::fstat(&lock.descriptor).map_err(io::Error::from)?);
+        let opened = fstat(storage, &lock.descriptor)?;
         match rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(standing) => Ok((stat(&standing).id == opened.id).then_some(lock)),
+            Ok(standing) => Ok((stat(&standing, storage.user).id == opened.id).then_some(lock)),
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(io::Error::from(error).into()),
         }
@@ -86,13 +90,17 @@ impl Drop for LocalLock {
 }
 
 /// Opens the lock file, making it where it is absent.
-fn open(descriptors: &Descriptors, path: &Path) -> io::Result<Descriptor> {
+fn open(storage: &LocalStorage, path: &Path) -> io::Result<Descriptor> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NONBLOCK;
-    let descriptor = descriptors.open(path, flags, Mode::from_raw_mode(GROUP_FILE_MODE))?;
-    match stat(&rustix::fs::fstat(&descriptor)?).kind {
+    let descriptor = storage.descriptors.open(path, flags, Mode::from_raw_mode(GROUP_FILE_MODE))?;
+    match fstat(storage, &descriptor)?.kind {
         Kind::File => Ok(descriptor),
         kind @ (Kind::Folder | Kind::Link | Kind::Other) => Err(NotAFile { kind }.into()),
     }
+}
+
+fn fstat(storage: &LocalStorage, descriptor: &Descriptor) -> io::Result<Stat> {
+    Ok(stat(&rustix::fs::fstat(descriptor)?, storage.user))
 }
 
 /// What the holder wrote into the lock.
@@ -151,17 +159,17 @@ mod tests {
     fn file_that_was_unlinked_or_replaced_before_it_was_locked_does_not_count() {
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join("lock");
-        let descriptors = Descriptors::new().unwrap();
+        let storage = LocalStorage::new().unwrap();
         let [gone, replaced, also_replaced] = [(); 3].map(|()| {
-            let opened = open(&descriptors, &path).unwrap();
+            let opened = open(&storage, &path).unwrap();
             fs::remove_file(&path).unwrap();
             opened
         });
-        assert!(LocalLock::take_opened(gone, &path).unwrap().is_none());
-        let current = open(&descriptors, &path).unwrap();
+        assert!(LocalLock::take_opened(&storage, gone, &path).unwrap().is_none());
+        let current = open(&storage, &path).unwrap();
         for old in [replaced, also_replaced] {
-            assert!(LocalLock::take_opened(old, &path).unwrap().is_none());
+            assert!(LocalLock::take_opened(&storage, old, &path).unwrap().is_none());
         }
-        assert!(LocalLock::take_opened(current, &path).unwrap().is_some());
+        assert!(LocalLock::take_opened(&storage, current, &path).unwrap().is_some());
     }
 }

@@ -21,7 +21,7 @@ mod signal;
 mod tests;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
@@ -48,6 +48,8 @@ const OWNER_FILE_MODE: u32 = 0o600;
 #[derive(Clone, Debug)]
 pub struct LocalStorage {
     descriptors: Descriptors,
+    /// The user that this process acted as when it began: asked once, since a stat follows every commit.
+    user: u32,
 }
 
 impl LocalStorage {
@@ -58,11 +60,12 @@ impl LocalStorage {
     /// The signal's handler could not be set, or no descriptor is left.
     pub fn new() -> io::Result<Self> {
         ignore_file_size_signal()?;
-        Ok(Self { descriptors: Descriptors::new()? })
+        let user = rustix::process::geteuid().as_raw();
+        Ok(Self { descriptors: Descriptors::new()?, user })
     }
 
     fn open_folder(&self, folder: &Path) -> io::Result<descriptor::Descriptor> {
-        self.descriptors.open(&entry(folder), OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())
+        self.descriptors.open(entry(folder), OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())
     }
 }
 
@@ -81,7 +84,7 @@ impl Storage for LocalStorage {
     }
 
     fn stat(&self, path: &Path) -> io::Result<Stat> {
-        Ok(stat(&rustix::fs::statat(CWD, entry(path), AtFlags::SYMLINK_NOFOLLOW)?))
+        Ok(stat(&rustix::fs::statat(CWD, entry(path), AtFlags::SYMLINK_NOFOLLOW)?, self.user))
     }
 
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn StorageFile>> {
@@ -91,8 +94,8 @@ impl Storage for LocalStorage {
         };
         let path = entry(path);
         // Without O_NONBLOCK a pipe that stands there would block until somebody writes into it.
-        let descriptor = self.descriptors.open(&path, access | OFlags::NONBLOCK, Mode::empty())?;
-        let file = LocalFile::new(descriptor, self.descriptors.clone(), path);
+        let descriptor = self.descriptors.open(path, access | OFlags::NONBLOCK, Mode::empty())?;
+        let file = LocalFile::new(descriptor, self, path);
         match file.stat()?.kind {
             Kind::File => Ok(Box::new(file)),
             kind @ (Kind::Folder | Kind::Link | Kind::Other) => Err(NotAFile { kind }.into()),
@@ -106,8 +109,8 @@ impl Storage for LocalStorage {
         };
         let path = entry(path);
         let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL;
-        let descriptor = self.descriptors.open(&path, flags, Mode::from_raw_mode(mode))?;
-        Ok(Box::new(LocalFile::new(descriptor, self.descriptors.clone(), path)))
+        let descriptor = self.descriptors.open(path, flags, Mode::from_raw_mode(mode))?;
+        Ok(Box::new(LocalFile::new(descriptor, self, path)))
     }
 
     fn create_folder(&self, path: &Path) -> io::Result<()> {
@@ -139,7 +142,7 @@ impl Storage for LocalStorage {
     }
 
     fn lock(&self, path: &Path, holder: &str) -> Result<Box<dyn Lock>, LockError> {
-        Ok(Box::new(lock::LocalLock::take(&self.descriptors, &entry(path), holder)?))
+        Ok(Box::new(lock::LocalLock::take(self, entry(path), holder)?))
     }
 
     fn medium(&self, folder: &Path) -> io::Result<Medium> {
@@ -179,13 +182,13 @@ impl From<NoExclusiveRename> for io::Error {
 
 /// `path` without what would make the kernel follow a link that stands there (`link/`, `link/.`); the folder that a
 /// process works in where nothing is left, so that the parent of `audit` can be named.
-fn entry(path: &Path) -> PathBuf {
+fn entry(path: &Path) -> &Path {
     let trimmed = path.components().as_path();
-    if trimmed.as_os_str().is_empty() { PathBuf::from(".") } else { trimmed.to_path_buf() }
+    if trimmed.as_os_str().is_empty() { Path::new(".") } else { trimmed }
 }
 
-/// Puts the kernel's answer in our words.
-fn stat(raw: &rustix::fs::Stat) -> Stat {
+/// Puts the kernel's answer in our words; `user` is whom this process acts as.
+fn stat(raw: &rustix::fs::Stat, user: u32) -> Stat {
     let kind = match FileType::from_raw_mode(raw.st_mode) {
         FileType::RegularFile => Kind::File,
         FileType::Directory => Kind::Folder,
@@ -203,6 +206,6 @@ fn stat(raw: &rustix::fs::Stat) -> Stat {
         id: FileId { device: raw.st_dev, inode: raw.st_ino },
         mode: Mode::from_raw_mode(raw.st_mode).as_raw_mode(),
         owner: raw.st_uid,
-        owned: raw.st_uid == rustix::process::geteuid().as_raw(),
+        owned: raw.st_uid == user,
     }
 }

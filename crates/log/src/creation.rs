@@ -2,8 +2,7 @@
 //!
 //! Invariants:
 //! - a folder at the log's path is always a whole log;
-//! - nothing that exists is written over; only what a crash of an earlier creation left is removed, its key first,
-//!   so that a key without a folder always means that a log was here.
+//! - nothing that exists is written over; only what a crash of an earlier creation left is removed (`left_over`).
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,9 +19,10 @@ use crate::error::OpenError;
 use crate::io::{IoFailure, Operation};
 use crate::keys::key_path;
 use crate::layout::Layout;
+use crate::left_over;
 use crate::options::Options;
 use crate::signer::Signer;
-use crate::storage::{Kind, Lock, LockError, Privacy, Storage};
+use crate::storage::{Lock, LockError, Privacy, Storage};
 use crate::tree_store::{ExtendError, TreeStore, write_whole};
 use crate::writer::salts::Salts;
 
@@ -35,16 +35,18 @@ pub(crate) fn create(
     layout: &Layout,
     options: &Options,
     holder: &str,
-) -> Result<Box<dyn Lock>, OpenError> {
+) -> Result<Created, OpenError> {
     let folder = layout.folder();
     if exists(storage.as_ref(), folder)? {
         return Err(OpenError::AlreadyExists { folder: folder.to_path_buf() });
     }
     let creating = layout.creating();
     let key = key_path(layout, options);
+    let mut removed_left_over = false;
     if exists(storage.as_ref(), creating.folder())? {
         let key = options.signer.is_none().then_some(key.as_path());
-        remove_left_over(storage.as_ref(), &creating, key, holder)?;
+        left_over::remove(storage.as_ref(), &creating, key, holder)?;
+        removed_left_over = true;
     } else if options.signer.is_none() && exists(storage.as_ref(), &key)? {
         return Err(OpenError::KeyWithoutFolder { key });
     }
@@ -72,7 +74,15 @@ pub(crate) fn create(
         .rename(creating.folder(), folder)
         .map_err(IoFailure::of(Operation::Rename, creating.folder()))?;
     sync_folder(storage.as_ref(), layout.parent())?;
-    Ok(lock)
+    Ok(Created { lock, removed_left_over })
+}
+
+/// A log that was just made.
+#[derive(Debug)]
+pub(crate) struct Created {
+    pub(crate) lock: Box<dyn Lock>,
+    /// Whether a crash of an earlier creation had left something that had to go first.
+    pub(crate) removed_left_over: bool,
 }
 
 struct Named {
@@ -142,41 +152,6 @@ fn genesis(
     Ok((line, hash))
 }
 
-/// Removes what a crash of an earlier creation left: its key first, then its folder.
-fn remove_left_over(
-    storage: &dyn Storage,
-    creating: &Layout,
-    key: Option<&Path>,
-    holder: &str,
-) -> Result<(), OpenError> {
-    // Somebody who is at it right now holds the lock.
-    let lock = take_lock(storage, creating, holder)?;
-    if let Some(key) = key
-        && exists(storage, key)?
-    {
-        storage.unlink(key).map_err(IoFailure::of(Operation::Remove, key))?;
-        sync_folder(storage, parent_of(key))?;
-    }
-    remove_folder(storage, creating.folder())?;
-    drop(lock);
-    sync_folder(storage, creating.parent())
-}
-
-/// Removes a folder with the files and folders in it; no link is followed.
-fn remove_folder(storage: &dyn Storage, folder: &Path) -> Result<(), OpenError> {
-    for name in storage.list(folder).map_err(IoFailure::of(Operation::List, folder))? {
-        let path = folder.join(name);
-        let stat = storage.stat(&path).map_err(IoFailure::of(Operation::Stat, &path))?;
-        if stat.kind == Kind::Folder {
-            remove_folder(storage, &path)?;
-        } else {
-            storage.unlink(&path).map_err(IoFailure::of(Operation::Remove, &path))?;
-        }
-    }
-    storage.remove_folder(folder).map_err(IoFailure::of(Operation::Remove, folder))?;
-    Ok(())
-}
-
 /// Whether anything stands at `path`.
 pub(crate) fn exists(storage: &dyn Storage, path: &Path) -> Result<bool, IoFailure> {
     match storage.stat(path) {
@@ -201,7 +176,7 @@ pub(crate) fn take_lock(
     })
 }
 
-fn parent_of(path: &Path) -> &Path {
+pub(crate) fn parent_of(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new(""))
 }
 
@@ -209,7 +184,7 @@ fn make_folder(storage: &dyn Storage, path: &Path) -> Result<(), IoFailure> {
     storage.create_folder(path).map_err(IoFailure::of(Operation::Create, path))
 }
 
-fn sync_folder(storage: &dyn Storage, path: &Path) -> Result<(), OpenError> {
+pub(crate) fn sync_folder(storage: &dyn Storage, path: &Path) -> Result<(), OpenError> {
     storage.sync_folder(path).map_err(IoFailure::of(Operation::Sync, path))?;
     Ok(())
 }

@@ -37,6 +37,15 @@ pub enum OpenError {
         /// The key file.
         key: PathBuf,
     },
+    /// Something stands where a log is made before it takes its name, and no creation left it there.
+    #[error(
+        "{}: a new log is made under this folder's name first, and this is nothing that an interrupted creation left; \
+         move it away", path.display()
+    )]
+    NotALeftOver {
+        /// What is not a creation's own.
+        path: PathBuf,
+    },
     /// The path has no name of its own, such as `/` or `..`.
     #[error("{}: a log needs a folder with a name", folder.display())]
     NoName {

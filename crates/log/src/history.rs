@@ -32,6 +32,13 @@ pub(crate) struct HistoryTail {
     pub(crate) size: u64,
 }
 
+impl HistoryTail {
+    /// Whether more bytes stand behind the last whole line than a crash can leave of one.
+    pub(crate) fn is_too_long(&self) -> bool {
+        self.size - self.whole_size > NOTE_LINE_SIZE_MAX
+    }
+}
+
 /// The note in `checkpoint`; `None` where there is no such file.
 pub(crate) fn read_latest(
     storage: &dyn Storage,
@@ -75,11 +82,13 @@ pub(crate) fn read_tail(storage: &dyn Storage, layout: &Layout) -> Result<Histor
         read_range(file.as_ref(), from, size).map_err(IoFailure::of(Operation::Read, &path))?;
     let whole = whole_lines(&bytes);
     let lines = bytes.get(..whole).unwrap_or_default();
+    // Without any line in sight, nobody knows where the last one ends: at the beginning at the latest.
+    let whole_size = if whole == 0 { 0 } else { from + to_u64(whole) };
     let last = lines.strip_suffix(b"\n").map(|rest| {
         let start = memchr::memrchr(b'\n', rest).map_or(0, |at| at + 1);
         stored(from + to_u64(start), lines.get(start..).unwrap_or_default())
     });
-    Ok(HistoryTail { last, whole_size: from + to_u64(whole), size })
+    Ok(HistoryTail { last, whole_size, size })
 }
 
 /// Bytes up to the end of the last line that a crash did not tear: a line without a line feed is torn, and so is a

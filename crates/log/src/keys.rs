@@ -15,7 +15,7 @@ use crate::signer::Signer;
 use crate::storage::{Access, Kind, Stat, Storage};
 
 /// Most bytes of a key file: a name of 255 bytes, and a key.
-const KEY_FILE_SIZE_MAX: u64 = 1_024;
+pub(crate) const KEY_FILE_SIZE_MAX: u64 = 1_024;
 
 /// Where the key file is.
 pub(crate) fn key_path(layout: &Layout, options: &Options) -> PathBuf {
@@ -53,6 +53,16 @@ pub(crate) fn load_signer(
         Ok(signer) => Ok(Arc::new(signer)),
         Err(source) => Err(OpenError::KeyMalformed { key, source }),
     }
+}
+
+/// The bytes of a key file, whoever may read it.
+pub(crate) fn read_key_file(
+    storage: &dyn Storage,
+    key: &Path,
+) -> Result<Zeroizing<Vec<u8>>, IoFailure> {
+    let file = storage.open(key, Access::Read).map_err(IoFailure::of(Operation::Open, key))?;
+    let bytes = read_range(file.as_ref(), 0, KEY_FILE_SIZE_MAX);
+    Ok(Zeroizing::new(bytes.map_err(IoFailure::of(Operation::Read, key))?))
 }
 
 /// Refuses a file or folder that somebody else owns or may write to.

@@ -16,6 +16,9 @@ pub(crate) const TREE: &str = "tree";
 /// Name of the folder of bytes that crash repair cut off.
 pub(crate) const QUARANTINE: &str = "quarantine";
 
+/// Name of the file that whoever appends holds locked.
+pub(crate) const LOCK: &str = "lock";
+
 /// Paths of one log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
@@ -91,7 +94,7 @@ impl Layout {
     }
 
     pub(crate) fn lock(&self) -> PathBuf {
-        self.folder.join("lock")
+        self.folder.join(LOCK)
     }
 }
 

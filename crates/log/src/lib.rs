@@ -32,6 +32,7 @@ mod identity;
 mod io;
 mod keys;
 mod layout;
+mod left_over;
 mod lines;
 mod log;
 mod opening;

@@ -108,8 +108,10 @@ impl AuditLog {
         options.validate()?;
         let layout = layout_of(folder.as_ref())?;
         check_medium(storage.as_ref(), &layout, layout.parent(), &options)?;
-        let lock = creation::create(&storage, &layout, &options, &holder())?;
-        Self::open_locked(storage, layout, &options, lock)
+        let created = creation::create(&storage, &layout, &options, &holder())?;
+        let mut log = Self::open_locked(storage, layout, &options, created.lock)?;
+        log.recovery.removed_left_over = created.removed_left_over;
+        Ok(log)
     }
 
     /// As [`AuditLog::open`], on another [`Storage`].

@@ -6,6 +6,9 @@ use crate::render;
 
 /// Says on stderr what was cut, finished or adopted; nothing where the log was closed in order.
 pub(super) fn tell(recovery: &Recovery) {
+    if recovery.removed_left_over {
+        render::note("what an earlier, interrupted init had left was removed");
+    }
     for mended in &recovery.mended {
         let place =
             format!("a crash left a torn tail in {} at byte {}", mended.file, mended.offset);

@@ -194,6 +194,13 @@ fn find_mark(
     identity: &Identity,
 ) -> Result<Mark, OpenError> {
     let history = history::read_tail(storage, layout)?;
+    if history.is_too_long() {
+        let finding = Finding::new(Problem::CheckpointMalformed)
+            .at(crate::layout::HISTORY, history.whole_size)
+            .found(format_args!("{} bytes without a line", history.size - history.whole_size))
+            .evidence("a crash leaves no more than a part of one line");
+        return Err(refused(layout, finding));
+    }
     let latest = history::read_latest(storage, layout)?;
     let key = identity.verifier_key();
     let noted = history
@@ -226,11 +233,15 @@ fn find_mark(
         return Err(refused(layout, finding));
     };
     if frontier.root() != best.root {
-        let finding = Finding::new(Problem::RootMismatch)
+        let finding = Finding::new(Problem::RowsDiffer)
             .in_file(crate::layout::TREE)
-            .expected(best.root)
-            .found(frontier.root())
-            .evidence(format!("the signed checkpoint covers {} records", best.size));
+            .expected(format_args!("root {}", best.root))
+            .found(format_args!("root {}", frontier.root()))
+            .evidence(format!(
+                "that root over {} records is signed; whether the rows or the records were changed is for a \
+                 verification to say",
+                best.size
+            ));
         return Err(refused(layout, finding));
     }
     let at_mark = stored.as_ref().is_some_and(|stored| stored.size == best.size);

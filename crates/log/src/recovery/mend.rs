@@ -3,22 +3,20 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use indelible_format::chain::Hash;
 use indelible_format::own::{Adopt, Announcement, OwnRecord, Recover, TailKind};
 use indelible_format::record::{Content, Record};
-use sha2::{Digest as _, Sha256};
 
 use crate::error::OpenError;
 use crate::io::{IoFailure, Operation};
-use crate::layout::{ACTIVE, Layout, QUARANTINE};
+use crate::layout::{ACTIVE, Layout};
 use crate::lines::Line;
-use crate::recovery::inspect::{Inspection, refused};
+use crate::recovery::inspect::{Inspection, Seen, refused};
+use crate::recovery::quarantine::{Quarantine, Quarantined, sha256};
 use crate::recovery::tail::TailSeen;
 use crate::recovery::{Adopted, Mended, Recovery};
-use crate::segment::{Segment, read_range, to_u64};
-use crate::storage::{Access, Privacy, Storage};
+use crate::segment::{Segment, to_u64};
+use crate::storage::{Access, Storage};
 use crate::tail::{Tail, classify};
-use crate::tree_store::write_whole;
 use crate::verify::{Finding, Problem};
 use crate::writer::commit::{CommitError, Committer};
 
@@ -38,6 +36,7 @@ impl Mend<'_> {
     /// On success every step is on the disk; the records that tell of them are still to be written.
     pub(crate) fn files(&self, recovery: &mut Recovery) -> Result<(), OpenError> {
         let gap = self.check_numbers()?;
+        self.untold_files()?;
         self.remove_tmp()?;
         self.cut_history()?;
         self.cut_tail(recovery)?;
@@ -92,13 +91,7 @@ impl Mend<'_> {
             self.storage.unlink(&tmp).map_err(IoFailure::of(Operation::Remove, &tmp))?;
             self.sync_folder(self.layout.folder())?;
         }
-        let folder = self.layout.quarantine();
-        for name in self.quarantined()?.iter().filter(|name| has_tmp_suffix(name)) {
-            let path = folder.join(name);
-            self.storage.unlink(&path).map_err(IoFailure::of(Operation::Remove, &path))?;
-            self.sync_folder(&folder)?;
-        }
-        Ok(())
+        self.quarantine().remove_tmp()
     }
 
     /// Cuts a torn last line of `checkpoints.jsonl`.
@@ -122,9 +115,7 @@ impl Mend<'_> {
         let Some(torn) = &self.tail.torn else { return Ok(()) };
         let mut quarantine = String::new();
         if torn.kind != TailKind::NoLf {
-            let name = format!("{}-{}", self.tail.last.seq + 1, sha256(&torn.bytes));
-            self.put_into_quarantine(&name, &torn.bytes)?;
-            quarantine = format!("{QUARANTINE}/{name}");
+            quarantine = self.quarantine().put(self.tail.last.seq + 1, &torn.bytes)?.path();
             let (file, path) = (&self.tail.segment.file, &self.tail.segment.path);
             file.truncate(self.tail.end).map_err(IoFailure::of(Operation::Truncate, path))?;
             file.sync_data().map_err(IoFailure::of(Operation::Sync, path))?;
@@ -139,49 +130,13 @@ impl Mend<'_> {
         Ok(())
     }
 
-    /// Writes a quarantine file; one that is there already holds the same bytes, as its name says.
-    fn put_into_quarantine(&self, name: &str, bytes: &[u8]) -> Result<(), OpenError> {
-        let folder = self.layout.quarantine();
-        if !crate::creation::exists(self.storage.as_ref(), &folder)? {
-            self.storage
-                .create_folder(&folder)
-                .map_err(IoFailure::of(Operation::Create, &folder))?;
-            self.sync_folder(self.layout.folder())?;
-        }
-        let (path, tmp) = (folder.join(name), folder.join(format!("{name}.tmp")));
-        let file = self
-            .storage
-            .create_new(&tmp, Privacy::Group)
-            .map_err(IoFailure::of(Operation::Create, &tmp))?;
-        write_whole(file.as_ref(), bytes).map_err(IoFailure::of(Operation::Write, &tmp))?;
-        file.sync_data().map_err(IoFailure::of(Operation::Sync, &tmp))?;
-        match self.storage.rename(&tmp, &path) {
-            Ok(()) => {}
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
-                if read_all(self.storage.as_ref(), &path)? != bytes {
-                    let file = format!("{QUARANTINE}/{name}");
-                    let finding = Finding::new(Problem::QuarantineDiffers).in_file(file);
-                    return Err(refused(
-                        self.layout,
-                        finding.evidence(
-                            "its name promises other bytes than it holds; nothing was cut",
-                        ),
-                    ));
-                }
-                self.storage.unlink(&tmp).map_err(IoFailure::of(Operation::Remove, &tmp))?;
-            }
-            Err(e) => return Err(IoFailure::new(Operation::Rename, &tmp, e).into()),
-        }
-        self.sync_folder(&folder)
-    }
-
     /// Writes the records that tell of the repair and of the records that nothing covered, and makes a checkpoint.
     pub(crate) fn tell(
         &self,
         committer: &mut Committer,
         recovery: &mut Recovery,
     ) -> Result<(), OpenError> {
-        let mut announcements = self.untold_repairs()?;
+        let mut announcements = self.untold_repairs(recovery)?;
         let mut prefix: &[u8] = b"";
         if self.tail.torn.as_ref().is_some_and(|torn| torn.kind == TailKind::NoLf) {
             prefix = b"\n";
@@ -210,31 +165,39 @@ impl Mend<'_> {
         committer.commit_own(prefix, &announcements).map_err(failed)
     }
 
-    /// Repair records for quarantine files that no record names yet, in the order of their seq.
-    fn untold_repairs(&self) -> Result<Vec<Announcement>, OpenError> {
+    /// Quarantine files that no record names yet, and their bytes, in the order of their seq; refuses those that are not
+    /// what they should be.
+    fn untold_files(&self) -> Result<Vec<(Quarantined, Vec<u8>)>, OpenError> {
         let mut untold = Vec::new();
-        for name in self.quarantined()? {
-            let Some(seq) = quarantine_seq(&name) else { continue };
-            let quarantine = format!("{QUARANTINE}/{name}");
-            if !self.is_told(seq, &quarantine)? {
-                untold.push((seq, name, quarantine));
+        for file in self.quarantine().files()? {
+            if !self.is_told(file.seq, &file.path())? {
+                let bytes = self.quarantine().read(&file, self.tail.last.seq + 1)?;
+                untold.push((file, bytes));
             }
         }
-        untold.sort();
+        Ok(untold)
+    }
+
+    /// Repair records for quarantine files that no record names yet.
+    fn untold_repairs(&self, recovery: &mut Recovery) -> Result<Vec<Announcement>, OpenError> {
         let mut announcements = Vec::new();
-        for (_, name, quarantine) in untold {
-            let path = self.layout.quarantine().join(name);
-            let bytes = read_all(self.storage.as_ref(), &path)?;
+        for (file, bytes) in self.untold_files()? {
+            let quarantine = file.path();
             // A crash between cut and record leaves the file ending where it was cut.
             let offset = self.tail.end;
             let kind = match classify(&bytes, offset) {
                 Tail::Torn(kind) => kind,
                 Tail::TooLong | Tail::NotTorn => TailKind::Partial,
             };
+            let length = to_u64(bytes.len());
+            if !recovery.mended.iter().any(|mended| mended.quarantine == quarantine) {
+                let (file, quarantine) = (ACTIVE.to_owned(), quarantine.clone());
+                recovery.mended.push(Mended { kind, file, offset, length, quarantine });
+            }
             announcements.push(Announcement::Recover(Recover {
                 file: ACTIVE.to_owned(),
                 offset,
-                length: to_u64(bytes.len()),
+                length,
                 sha256: sha256(&bytes),
                 kind,
                 quarantine,
@@ -249,22 +212,16 @@ impl Mend<'_> {
         if seq > self.tail.last.seq {
             return Ok(false);
         }
-        let first =
-            |seen: &&crate::recovery::inspect::Seen| seen.first.is_some_and(|b| b.first_seq <= seq);
+        let first = |seen: &&Seen| seen.first.is_some_and(|b| b.first_seq <= seq);
         let Some(seen) = self.seen.segments.iter().rev().find(first) else {
             // Its record was pruned.
             return Ok(true);
         };
-        // After the gap was closed numbers may have moved: the tail's segment is open already.
         let opened;
         let segment = if seen.number == self.tail.segment.number {
             &self.tail.segment
         } else {
-            let number = match gap(&self.held()) {
-                Some(gap) if seen.number < gap => seen.number + 1,
-                Some(_) | None => seen.number,
-            };
-            opened = Segment::open(self.storage.as_ref(), self.layout, number, Access::Read)?;
+            opened = self.open_seen(seen)?;
             &opened
         };
         let from = segment.seek(segment.size, |head| head.seq.cmp(&seq))?;
@@ -282,13 +239,21 @@ impl Mend<'_> {
         Ok(false)
     }
 
-    fn quarantined(&self) -> Result<Vec<String>, IoFailure> {
-        let folder = self.layout.quarantine();
-        match self.storage.list(&folder) {
-            Ok(names) => Ok(names),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(e) => Err(IoFailure::new(Operation::List, &folder, e)),
+    /// Opens a segment that was looked at: its number is one higher once a gap was closed.
+    fn open_seen(&self, seen: &Seen) -> Result<Segment, IoFailure> {
+        let open = |number| Segment::open(self.storage.as_ref(), self.layout, number, Access::Read);
+        let first_seq = |segment: &Segment| segment.first.as_ref().map(|head| head.seq);
+        match open(seen.number) {
+            Ok(segment) if first_seq(&segment) == seen.first.map(|first| first.first_seq) => {
+                Ok(segment)
+            }
+            Err(failure) if !failure.is_not_found() => Err(failure),
+            Ok(_) | Err(_) => open(seen.number + 1),
         }
+    }
+
+    fn quarantine(&self) -> Quarantine<'_> {
+        Quarantine::new(self.storage.as_ref(), self.layout)
     }
 
     fn sync_folder(&self, folder: &Path) -> Result<(), OpenError> {
@@ -308,28 +273,6 @@ fn gap(numbers: &[u64]) -> Option<u64> {
     (1..highest).rev().find(|number| !numbers.contains(number))
 }
 
-fn has_tmp_suffix(name: &str) -> bool {
-    Path::new(name).extension().is_some_and(|extension| extension == "tmp")
-}
-
-/// The seq in `<seq>-<sha256>`.
-fn quarantine_seq(name: &str) -> Option<u64> {
-    let (seq, hash) = name.split_once('-')?;
-    Hash::parse_hex(hash.as_bytes())?;
-    let number = seq.parse().ok()?;
-    (u64::to_string(&number) == seq).then_some(number)
-}
-
-fn read_all(storage: &dyn Storage, path: &Path) -> Result<Vec<u8>, IoFailure> {
-    let file = storage.open(path, Access::Read).map_err(IoFailure::of(Operation::Open, path))?;
-    let size = file.stat().map_err(IoFailure::of(Operation::Stat, path))?.size;
-    read_range(file.as_ref(), 0, size.min(8 << 20)).map_err(IoFailure::of(Operation::Read, path))
-}
-
-fn sha256(bytes: &[u8]) -> Hash {
-    Hash::from_bytes(Sha256::digest(bytes).into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -341,13 +284,5 @@ mod tests {
         assert_eq!(gap(&[3, 2, 1]), None);
         assert_eq!(gap(&[0]), None);
         assert_eq!(gap(&[]), None);
-    }
-
-    #[test]
-    fn only_a_number_and_a_hash_name_a_quarantine_file() {
-        let hash = "0".repeat(64);
-        assert_eq!(quarantine_seq(&format!("17-{hash}")), Some(17));
-        assert_eq!(quarantine_seq(&format!("017-{hash}")), None);
-        assert_eq!(quarantine_seq("17-x"), None);
     }
 }

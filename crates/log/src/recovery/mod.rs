@@ -2,7 +2,8 @@
 //!
 //! - [`inspect`]: who the log is, where its durable mark stands, whether the segments follow each other;
 //! - [`tail`]: what stands beyond the mark;
-//! - [`mend`]: cuts, records, adopts, finishes rotations and prunes.
+//! - [`mend`]: cuts, records, adopts, finishes rotations and prunes;
+//! - [`quarantine`]: where the bytes go that are cut off.
 //!
 //! Invariants (`docs/spec/recovery.md`):
 //! - a state that a crash alone can leave is never refused, and damage that is not the tail's is never repaired;
@@ -11,6 +12,7 @@
 
 pub(crate) mod inspect;
 pub(crate) mod mend;
+mod quarantine;
 pub(crate) mod tail;
 
 use indelible_format::own::TailKind;
@@ -27,6 +29,8 @@ pub struct Recovery {
     pub finished_rotation: bool,
     /// Segments removed that a prune record had announced.
     pub removed_segments: u64,
+    /// Whether the log was just made, and what an interrupted creation had left was removed before.
+    pub removed_left_over: bool,
 }
 
 impl Recovery {

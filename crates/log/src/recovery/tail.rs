@@ -1,10 +1,12 @@
 //! Reads the tail of the newest segment, from the durable mark on, and judges it by the tail table.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use indelible_format::chain::Hash;
 use indelible_format::own::{OwnRecord, TailKind};
 use indelible_format::record::{Content, Record};
+use indelible_format::time::Timestamp;
 use indelible_format::tree::leaf_hash;
 
 use crate::error::OpenError;
@@ -16,7 +18,11 @@ use crate::segment::{Segment, to_u64};
 use crate::storage::{Access, Storage};
 use crate::tail::{TAIL_READ_SIZE, Tail, classify};
 use crate::tree_store::RowReader;
-use crate::verify::{Finding, Problem};
+use crate::verify::evidence::{MENDED_SIZE_MAX, one_flipped_bit};
+use crate::verify::{Finding, FindingClass, Problem};
+
+/// The version of the format that this program writes.
+const FORMAT: u64 = 1;
 
 /// The end of the log.
 #[derive(Debug)]
@@ -62,9 +68,11 @@ pub(crate) fn read_tail(
     let before = seen.segments.len().checked_sub(2).and_then(|at| seen.segments.get(at));
     let before = before.and_then(Seen::last_record);
     let first = newest.first.map(|first| first.first_seq).or(before.map(|last| last.seq + 1));
-    if first.is_none_or(|first| mark < first) {
+    // The note of a boundary is on the disk before the first rename of its rotation.
+    let noted = seen.mark.noted;
+    if first.is_none_or(|first| noted < first) {
         let finding = Finding::new(Problem::BoundaryNotNoted).in_file(segment.name());
-        return Err(refused(layout, finding.found(format!("{mark} records are covered"))));
+        return Err(refused(layout, finding.found(format!("the last note covers {noted}"))));
     }
     let from = if first == Some(mark) {
         0
@@ -97,6 +105,7 @@ impl Scan<'_> {
             check_leaf(self.storage, self.layout, self.mark, &last.hash)?;
         }
         let (mut end, mut hashes, mut adopted_from) = (from, Vec::new(), None);
+        let mut redactions = Redactions::default();
         let (mut broken, mut without_lf) = (None, false);
         let mut lines = Lines::new(segment.file.as_ref(), Source::Medium, from, segment.size);
         while let Some(line) = lines.next_line().map_err(|e| segment.read_failure(e))? {
@@ -108,7 +117,7 @@ impl Scan<'_> {
                     break;
                 }
             };
-            match self.judge(&segment, offset, bytes, last) {
+            match self.judge(&segment, offset, bytes, last, &mut redactions) {
                 Err(finding) => {
                     broken = Some(*finding);
                     break;
@@ -126,7 +135,8 @@ impl Scan<'_> {
                 }
             }
         }
-        let last = self.check_mark(&segment, last, broken.as_ref(), without_lf)?;
+        let last = self.check_mark(&segment, last, end, broken.as_ref(), without_lf)?;
+        redactions.check(self.layout)?;
         let torn = match broken {
             None => without_lf.then(|| Torn { kind: TailKind::NoLf, bytes: Vec::new() }),
             Some(finding) => Some(self.torn(&segment, end, finding)?),
@@ -141,6 +151,7 @@ impl Scan<'_> {
         offset: u64,
         bytes: &[u8],
         last: Option<Last>,
+        redactions: &mut Redactions,
     ) -> Result<(Last, Option<u64>), Box<Finding>> {
         let at = |problem| Finding::new(problem).at(segment.name(), offset);
         let record = Record::parse(bytes).map_err(|e| at(Problem::NotARecord).found(e))?;
@@ -169,14 +180,29 @@ impl Scan<'_> {
             if matches!(own, OwnRecord::Create(_)) && record.seq() > 0 {
                 return Err(Box::new(at(Problem::GenesisInvalid)));
             }
+            if matches!(own, OwnRecord::Prune(_)) && offset > 0 {
+                return Err(Box::new(
+                    at(Problem::PruneMisplaced).evidence("it is not the first record of a segment"),
+                ));
+            }
             let keys = std::slice::from_ref(identity.verifier_key());
             if !own.verify_signed(record.entry_head(), &identity.log_id(), keys) {
                 return Err(Box::new(at(Problem::SignedInvalid)));
             }
-            if let OwnRecord::Adopt(adopt) = own {
+            if let OwnRecord::Format(format) = own
+                && format.what.format != FORMAT
+            {
+                let finding = at(Problem::NewerFormat).expected(FORMAT).found(format.what.format);
+                return Err(Box::new(finding));
+            }
+            // One that leaves out records tells of nothing.
+            if let OwnRecord::Adopt(adopt) = own
+                && adopt.to_seq.saturating_add(1) == record.seq()
+            {
                 adopted_from = Some(adopt.from_seq);
             }
         }
+        redactions.take(&record, || at(Problem::RedactionUnannounced));
         let last = Last { seq: record.seq(), hash: record.hash(), timestamp: record.timestamp() };
         Ok((last, adopted_from))
     }
@@ -186,6 +212,7 @@ impl Scan<'_> {
         &self,
         segment: &Segment,
         last: Option<Last>,
+        end: u64,
         broken: Option<&Finding>,
         without_lf: bool,
     ) -> Result<Last, OpenError> {
@@ -194,7 +221,8 @@ impl Scan<'_> {
         let held = count - u64::from(without_lf);
         let Some(last) = last.filter(|_| held >= self.mark) else {
             let finding = match broken {
-                Some(finding) => finding.clone().evidence("a signed checkpoint covers this record"),
+                Some(finding) => explain(segment, end, finding.clone())?
+                    .evidence("a signed checkpoint covers this record"),
                 None => Finding::new(Problem::CutOff)
                     .in_file(segment.name())
                     .expected(format!("{} records", self.mark))
@@ -209,15 +237,70 @@ impl Scan<'_> {
     fn torn(&self, segment: &Segment, end: u64, finding: Finding) -> Result<Torn, OpenError> {
         let upto = segment.size.min(end + to_u64(TAIL_READ_SIZE));
         let bytes = segment.read_range(end, upto)?;
+        // A log that uses a newer format is whole, whatever this program can't read of it.
+        if finding.problem == Problem::NewerFormat {
+            return Err(refused(self.layout, finding));
+        }
         match classify(&bytes, end) {
             Tail::Torn(kind) => Ok(Torn { kind, bytes }),
             Tail::TooLong => Err(refused(
                 self.layout,
                 Finding::new(Problem::TailTooLong).at(segment.name(), end),
             )),
-            Tail::NotTorn => Err(refused(self.layout, finding)),
+            Tail::NotTorn => Err(refused(self.layout, explain(segment, end, finding)?)),
         }
     }
+}
+
+/// Redacted lines that no record behind them has announced yet.
+#[derive(Debug, Default)]
+struct Redactions(BTreeMap<u64, (Hash, Timestamp, Finding)>);
+
+impl Redactions {
+    /// Takes a record that holds; `finding` says where it is.
+    fn take(&mut self, record: &Record<'_>, finding: impl FnOnce() -> Finding) {
+        if matches!(record.content(), Content::Redacted) {
+            self.0.insert(record.seq(), (record.hash(), record.timestamp(), finding()));
+        } else if let Content::Own(OwnRecord::Redact(signed)) = record.content() {
+            let redact = &signed.what;
+            let announced = |(hash, timestamp, _): &(Hash, Timestamp, Finding)| {
+                *hash == redact.hash && *timestamp == redact.timestamp
+            };
+            if self.0.get(&redact.seq).is_some_and(announced) {
+                self.0.remove(&redact.seq);
+            }
+        }
+    }
+
+    /// Refuses where a redacted line is left: whoever blanked it could not sign.
+    fn check(self, layout: &Layout) -> Result<(), OpenError> {
+        match self.0.into_values().next() {
+            Some((_, _, finding)) => Err(refused(layout, finding)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Puts what is wrong with the line at `offset` into the words of a verification: what a disk can explain is damage.
+fn explain(segment: &Segment, offset: u64, finding: Finding) -> Result<Finding, OpenError> {
+    if !matches!(finding.problem, Problem::NotARecord) {
+        return Ok(finding);
+    }
+    let upto = segment.size.min(offset + to_u64(MENDED_SIZE_MAX) * 2);
+    let bytes = segment.read_range(offset, upto)?;
+    let line_size = memchr::memchr(b'\n', &bytes).unwrap_or(bytes.len());
+    let as_damage =
+        |problem, finding: Finding| Finding { problem, ..finding }.class(FindingClass::Damage);
+    Ok(match (classify(&bytes, offset), one_flipped_bit(&bytes, line_size)) {
+        (Tail::Torn(TailKind::Nul), _) => as_damage(Problem::NulRun, finding),
+        (Tail::Torn(_), _) => as_damage(Problem::BelowMark, finding),
+        (Tail::TooLong | Tail::NotTorn, Some(mended)) => {
+            let at = offset + to_u64(mended.at);
+            as_damage(finding.problem, finding)
+                .evidence(format!("one flipped bit in the byte at {at} repairs it"))
+        }
+        (Tail::TooLong | Tail::NotTorn, None) => finding,
+    })
 }
 
 /// Whether record `mark - 1` of the chain is the one that the signed tree has at that place.

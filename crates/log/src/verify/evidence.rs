@@ -9,20 +9,20 @@ use indelible_format::record::Record;
 use sha2::{Digest, Sha256};
 
 /// Bytes of a line above which its bits are not tried.
-pub(super) const MENDED_SIZE_MAX: usize = 4 * 1024;
+pub(crate) const MENDED_SIZE_MAX: usize = 4 * 1024;
 
 /// What one flipped bit makes of bytes that are no record.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Mended {
+pub(crate) struct Mended {
     /// The record that they were, without its line feed.
-    pub(super) line: Vec<u8>,
+    pub(crate) line: Vec<u8>,
     /// Which byte differs, from the beginning of the line.
-    pub(super) at: usize,
+    pub(crate) at: usize,
 }
 
 /// The record that begins with the bytes `window`, if flipping one bit of them, or of the line feed that ends the
 /// line, gives one. `line_size` is where the first line feed stands; `window` goes on behind it for one line more.
-pub(super) fn one_flipped_bit(window: &[u8], line_size: usize) -> Option<Mended> {
+pub(crate) fn one_flipped_bit(window: &[u8], line_size: usize) -> Option<Mended> {
     let line = window.get(..line_size)?;
     if line.len() > MENDED_SIZE_MAX {
         return None;

@@ -11,7 +11,7 @@
 //! It never repairs, and it judges no intent.
 
 mod collect;
-mod evidence;
+pub(crate) mod evidence;
 pub(crate) mod finding;
 mod notes;
 mod place;

@@ -7,7 +7,11 @@ mod checker;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod forged;
+#[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod left_over;
 #[cfg(test)]
 mod model;
 #[cfg(test)]

@@ -13,8 +13,14 @@ mod model;
 #[cfg(test)]
 mod mutants;
 #[cfg(test)]
+mod nuls;
+#[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod rewriting;
+#[cfg(test)]
+mod scene;
+#[cfg(test)]
+mod tails;
 #[cfg(test)]
 mod verifying;

@@ -98,6 +98,14 @@ fn a_group_whose_first_sectors_came_last_is_cut_although_whole_records_follow() 
 }
 
 #[test]
+fn nuls_in_the_place_of_a_line_feed_are_cut_with_the_record_before_them() {
+    let (disk, [first, second, ..]) = with_group();
+    // A crash while opening added a line feed and its record to a record that had none.
+    let from = second - 1;
+    assert_cut(&lost(active(&disk), from..next_sector(second)), &disk, first, None);
+}
+
+#[test]
 fn a_line_with_a_lost_sector_and_no_line_feed_is_of_the_kind_nul() {
     let (disk, [first, second, ..]) = with_group();
     let from = next_sector(first + 1);

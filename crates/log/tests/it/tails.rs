@@ -1,12 +1,12 @@
 //! What each kind of tail means: the table of `docs/spec/recovery.md`, row by row, beyond the durable mark and at or
 //! below it. Runs of NULs are in [`nuls`](crate::nuls).
 
-use indelible::Problem;
 use indelible::format::chain::Hash;
 use indelible::format::note::SignerKey;
 use indelible::format::own::{Adopt, Announcement, OwnContext, TailKind, write_own};
 use indelible::format::record::{Record, write_head};
 use indelible::storage::simulated::{OperationKind, SimulatedDisk};
+use indelible::{AuditLog, Problem};
 
 use crate::checker::assert_log_is_sound;
 use crate::scene::*;
@@ -104,6 +104,36 @@ fn a_record_without_its_line_feed_is_kept_and_line_feed_and_record_are_one_write
 
     let torn = Some((TailKind::NoLf, &b""[..]));
     assert_repaired(&disk, &Repair { kept: &kept, torn, adopted_from: Some(MARK) });
+}
+
+#[test]
+fn a_crash_while_a_line_feed_is_added_is_mended_and_no_byte_of_the_record_is_gone() {
+    let base = closed();
+    let mut record = head(&base).record();
+    assert_eq!(record.pop(), Some(b'\n'));
+    write_active(&base, [active(&base), record.clone()].concat());
+    let whole = base.fork();
+    drop(open(&whole));
+    let mut states = 0;
+    for at in 0..whole.operation_count() {
+        let disk = base.fork();
+        disk.crash_at(at);
+        drop(AuditLog::open_on(storage(&disk), FOLDER, options()));
+        let torn = disk.everything();
+        let torn =
+            torn.missing(in_folder("audit.log"), active(&base).len()..active(&base).len() + 1);
+        for state in torn.into_iter().chain(disk.crash_states(16)) {
+            let left = disk.after_crash(&state);
+            drop(open(&left));
+            // Where NULs stood in place of the line feed, nobody had been told of the record yet.
+            let mut kept = quarantine(&left).into_iter().map(|(_, bytes)| bytes);
+            let holds = |bytes: &[u8]| bytes.windows(record.len()).any(|part| part == record);
+            assert!(holds(&active(&left)) || kept.any(|bytes| holds(&bytes)), "at {at}, {state:?}");
+            assert_opening_does_nothing(&left);
+            states += 1;
+        }
+    }
+    assert!(states > 50);
 }
 
 #[test]

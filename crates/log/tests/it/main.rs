@@ -17,6 +17,8 @@ mod nuls;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
+mod repairs;
+#[cfg(test)]
 mod rewriting;
 #[cfg(test)]
 mod scene;

@@ -40,9 +40,9 @@ impl Mend<'_> {
         let gap = self.check_numbers()?;
         self.remove_tmp()?;
         self.cut_history()?;
-        self.cut_tail(recovery)?;
+        self.cut_tail()?;
+        recovery.finished_rotation = gap.is_some() || !self.seen.numbers.contains(&0);
         if let Some(gap) = gap {
-            recovery.finished_rotation = true;
             for number in (0..gap).rev() {
                 let (from, to) = (self.layout.segment(number), self.layout.segment(number + 1));
                 self.storage.rename(&from, &to).map_err(IoFailure::of(Operation::Rename, &from))?;
@@ -118,24 +118,15 @@ impl Mend<'_> {
     }
 
     /// Puts the torn bytes into quarantine, and then cuts them.
-    fn cut_tail(&self, recovery: &mut Recovery) -> Result<(), OpenError> {
-        let Some(torn) = &self.tail.torn else { return Ok(()) };
-        let mut quarantine = String::new();
-        if torn.kind != TailKind::NoLf {
-            let name = format!("{}-{}", self.tail.last.seq + 1, sha256(&torn.bytes));
-            self.put_into_quarantine(&name, &torn.bytes)?;
-            quarantine = format!("{QUARANTINE}/{name}");
-            let (file, path) = (&self.tail.segment.file, &self.tail.segment.path);
-            file.truncate(self.tail.end).map_err(IoFailure::of(Operation::Truncate, path))?;
-            file.sync_data().map_err(IoFailure::of(Operation::Sync, path))?;
-        }
-        recovery.mended.push(Mended {
-            kind: torn.kind,
-            file: self.tail.segment.name(),
-            offset: self.tail.end,
-            length: to_u64(torn.bytes.len()),
-            quarantine,
-        });
+    fn cut_tail(&self) -> Result<(), OpenError> {
+        let Some(torn) = self.tail.torn.as_ref().filter(|torn| torn.kind != TailKind::NoLf) else {
+            return Ok(());
+        };
+        let name = format!("{}-{}", self.tail.last.seq + 1, sha256(&torn.bytes));
+        self.put_into_quarantine(&name, &torn.bytes)?;
+        let (file, path) = (&self.tail.segment.file, &self.tail.segment.path);
+        file.truncate(self.tail.end).map_err(IoFailure::of(Operation::Truncate, path))?;
+        file.sync_data().map_err(IoFailure::of(Operation::Sync, path))?;
         Ok(())
     }
 
@@ -181,19 +172,23 @@ impl Mend<'_> {
         committer: &mut Committer,
         recovery: &mut Recovery,
     ) -> Result<(), OpenError> {
-        let mut announcements = self.untold_repairs()?;
+        // A crash between cut and record leaves the file ending where it was cut.
+        let offset = committer.active.as_ref().map_or(0, |active| active.size);
+        let mut repairs = self.untold_repairs(offset)?;
         let mut prefix: &[u8] = b"";
         if self.tail.torn.as_ref().is_some_and(|torn| torn.kind == TailKind::NoLf) {
             prefix = b"\n";
-            announcements.push(Announcement::Recover(Recover {
+            repairs.push(Recover {
                 file: ACTIVE.to_owned(),
-                offset: self.tail.end,
+                offset,
                 length: 0,
                 sha256: sha256(b""),
                 kind: TailKind::NoLf,
                 quarantine: String::new(),
-            }));
+            });
         }
+        recovery.mended = repairs.iter().map(Mended::told_by).collect();
+        let mut announcements: Vec<_> = repairs.into_iter().map(Announcement::Recover).collect();
         let mark = self.seen.mark.size;
         let found = to_u64(self.tail.hashes.len());
         let told = self.tail.adopted_from == Some(mark) && announcements.is_empty();
@@ -210,8 +205,9 @@ impl Mend<'_> {
         committer.commit_own(prefix, &announcements).map_err(failed)
     }
 
-    /// Repair records for quarantine files that no record names yet, in the order of their seq.
-    fn untold_repairs(&self) -> Result<Vec<Announcement>, OpenError> {
+    /// Repair records for quarantine files that no record names yet, in the order of their seq; `offset` is where the
+    /// active file ends.
+    fn untold_repairs(&self, offset: u64) -> Result<Vec<Recover>, OpenError> {
         let mut untold = Vec::new();
         for name in self.quarantined()? {
             let Some(seq) = quarantine_seq(&name) else { continue };
@@ -221,26 +217,24 @@ impl Mend<'_> {
             }
         }
         untold.sort();
-        let mut announcements = Vec::new();
+        let mut repairs = Vec::new();
         for (_, name, quarantine) in untold {
             let path = self.layout.quarantine().join(name);
             let bytes = read_all(self.storage.as_ref(), &path)?;
-            // A crash between cut and record leaves the file ending where it was cut.
-            let offset = self.tail.end;
             let kind = match classify(&bytes, offset) {
                 Tail::Torn(kind) => kind,
                 Tail::TooLong | Tail::NotTorn => TailKind::Partial,
             };
-            announcements.push(Announcement::Recover(Recover {
+            repairs.push(Recover {
                 file: ACTIVE.to_owned(),
                 offset,
                 length: to_u64(bytes.len()),
                 sha256: sha256(&bytes),
                 kind,
                 quarantine,
-            }));
+            });
         }
-        Ok(announcements)
+        Ok(repairs)
     }
 
     /// Whether a repair record from `seq` on names the file. Such records come before all others of their opening,

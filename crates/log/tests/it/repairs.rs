@@ -70,6 +70,32 @@ fn an_adoption_is_repeated_where_something_stands_behind_it() {
 // Quarantine.
 
 #[test]
+fn a_cut_that_no_record_tells_of_gets_its_record_before_anything_else() {
+    let base = closed();
+    let kept = active(&base);
+    for (kind, torn) in
+        [(TailKind::Partial, &b"{\"seq\":4,\"timest"[..]), (TailKind::Nul, &[0; 77])]
+    {
+        let base = base.fork();
+        write_active(&base, [&kept, torn].concat());
+        let left = opening_cut_short(&base, is(OperationKind::Append, "audit.log"));
+        assert_eq!(active(&left), kept, "cut, and not yet told");
+
+        let log = open(&left);
+        let told = recover(MARK, kept.len(), kind, torn);
+        let now = active(&left);
+        assert_eq!(own_records(&now[kept.len()..]), [OwnRecord::Recover(told.clone())]);
+        assert_eq!(quarantine(&left), [(told.quarantine.clone(), torn.to_vec())]);
+        let mended = &log.recovery().mended[..];
+        let [mended] = mended else { panic!("mended {mended:?}") };
+        assert_eq!((mended.kind, mended.offset, mended.length), (kind, told.offset, told.length));
+        assert_eq!(mended.quarantine, told.quarantine);
+        log.close().unwrap();
+        assert_opening_does_nothing(&left);
+    }
+}
+
+#[test]
 fn cuts_that_no_record_tells_of_are_told_in_order_and_before_an_adoption() {
     let disk = closed();
     let kept = [active(&disk), Head::of(&active(&disk)).record()].concat();
@@ -145,6 +171,19 @@ fn rotated() -> SimulatedDisk {
     log.close().unwrap();
     write_active(&left, b"");
     left
+}
+
+#[test]
+fn a_torn_first_record_of_a_new_file_is_cut_and_told_at_its_place() {
+    let base = rotated();
+    let torn = b"{\"seq\":70,\"time".to_vec();
+    write_active(&base, torn.clone());
+    for left in [base.fork(), opening_cut_short(&base, is(OperationKind::Append, "audit.log"))] {
+        let next_seq = Head::of(&left.read_file(in_folder("audit.log.1")).unwrap()).next_seq;
+        let told = recover(next_seq, 0, TailKind::Partial, &torn);
+        assert_eq!(told_by_opening(&left, b""), [OwnRecord::Recover(told)]);
+        assert_opening_does_nothing(&left);
+    }
 }
 
 // The other files.
@@ -239,7 +278,9 @@ fn an_empty_or_missing_newest_file_is_a_rotation_to_finish_right_behind_a_bounda
     let disk = rotated();
     assert_opening_goes_on_behind_the_boundary(&disk.fork());
     disk.remove_file(in_folder("audit.log")).unwrap();
+    let left = disk.fork();
     assert_opening_goes_on_behind_the_boundary(&disk);
+    assert!(open(&left).recovery().finished_rotation);
 }
 
 #[track_caller]

@@ -25,4 +25,6 @@ mod scene;
 #[cfg(test)]
 mod tails;
 #[cfg(test)]
+mod time;
+#[cfg(test)]
 mod verifying;

@@ -123,10 +123,12 @@ impl Segment {
         end: u64,
         order: impl Fn(&Head) -> Ordering,
     ) -> Result<u64, IoFailure> {
-        let (mut low, mut high) = (0, end.min(self.size));
+        let end = end.min(self.size);
+        // What is sought begins at or after `low` and before `high`; where its line ends is another matter.
+        let (mut low, mut high) = (0, end);
         while high - low > SCAN_SIZE {
             let middle = low + (high - low) / 2;
-            match self.head_from(middle, high)? {
+            match self.head_from(middle, end)?.filter(|(start, _)| *start < high) {
                 Some((start, head)) if start > low && order(&head) != Ordering::Greater => {
                     low = start;
                 }
@@ -134,9 +136,12 @@ impl Segment {
             }
         }
         let mut at = low;
-        let mut lines = Lines::new(self.file.as_ref(), Source::Cache, low, high);
+        let mut lines = Lines::new(self.file.as_ref(), Source::Cache, low, end);
         while let Some(line) = lines.next_line().map_err(|e| self.read_failure(e))? {
             let Line::Whole { offset, bytes } = line else { break };
+            if offset >= high {
+                break;
+            }
             let Ok(head) = parse_head(bytes) else { break };
             if order(&head) == Ordering::Greater {
                 break;
@@ -146,9 +151,9 @@ impl Segment {
         Ok(at)
     }
 
-    /// The first line that begins at or after `from` and before `to`, if its head can be read.
-    fn head_from(&self, from: u64, to: u64) -> Result<Option<(u64, Head)>, IoFailure> {
-        let mut lines = Lines::new(self.file.as_ref(), Source::Cache, from, to);
+    /// The first line that begins after `from` and ends before `end`, if its head can be read.
+    fn head_from(&self, from: u64, end: u64) -> Result<Option<(u64, Head)>, IoFailure> {
+        let mut lines = Lines::new(self.file.as_ref(), Source::Cache, from, end);
         // The rest of the line that `from` stands in.
         match lines.next_line().map_err(|e| self.read_failure(e))? {
             Some(Line::Whole { .. }) => {}

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use indelible::format::own::{Adopt, OwnRecord, TailKind};
 use indelible::storage::simulated::{Operation, OperationKind, SimulatedDisk};
-use indelible::{AuditLog, OpenError, Problem, Verdict};
+use indelible::{AuditLog, Event, OpenError, Problem, Verdict};
 
 use crate::checker::{assert_log_is_sound, verify};
 use crate::scene::*;
@@ -126,6 +126,20 @@ fn a_second_torn_tail_at_the_same_record_is_told_beside_the_first() {
     expected.sort_by_key(|told| told.sha256.to_hex());
     assert_eq!(told, expected.map(OwnRecord::Recover));
     assert_opening_does_nothing(&left);
+}
+
+#[test]
+fn a_cut_is_told_once_also_among_large_records() {
+    let disk = disk();
+    let log = AuditLog::create_on(storage(&disk), FOLDER, options()).unwrap();
+    let large = || Event::new("a", "b", "c").metadata(serde_json::json!({"x": "y".repeat(50_000)}));
+    log.append(large()).unwrap();
+    log.close().unwrap();
+    write_active(&disk, [&active(&disk)[..], b"torn"].concat());
+    let log = open(&disk);
+    log.append(large()).unwrap();
+    log.close().unwrap();
+    assert_opening_does_nothing(&disk);
 }
 
 #[test]

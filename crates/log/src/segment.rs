@@ -179,11 +179,21 @@ pub(crate) fn numbers(storage: &dyn Storage, layout: &Layout) -> Result<Vec<u64>
 
 /// Reads `from..to` of `file`; fewer bytes where it ends.
 pub(crate) fn read_range(file: &dyn StorageFile, from: u64, to: u64) -> io::Result<Vec<u8>> {
+    read_range_of(file, Source::Cache, from, to)
+}
+
+/// As [`read_range`], from where `source` says.
+pub(crate) fn read_range_of(
+    file: &dyn StorageFile,
+    source: Source,
+    from: u64,
+    to: u64,
+) -> io::Result<Vec<u8>> {
     let size = usize::try_from(to.saturating_sub(from)).map_err(io::Error::other)?;
     let mut bytes = vec![0; size];
     let mut have = 0;
     while let Some(room) = bytes.get_mut(have..).filter(|room| !room.is_empty()) {
-        match file.read_at(room, from + to_u64(have))? {
+        match source.read_at(file, room, from + to_u64(have))? {
             0 => break,
             got => have += got,
         }

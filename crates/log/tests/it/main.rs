@@ -1,6 +1,8 @@
 //! Tests of the log as its users see it, a module for each property.
 
 #[cfg(test)]
+mod acknowledgement;
+#[cfg(test)]
 mod append;
 #[cfg(test)]
 mod checker;

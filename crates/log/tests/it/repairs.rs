@@ -200,6 +200,24 @@ fn a_torn_first_record_of_a_new_file_is_cut_and_told_at_its_place() {
     }
 }
 
+#[test]
+fn a_new_file_that_was_cut_to_nothing_is_filled_and_rotated() {
+    let base = rotated();
+    let lines = base.read_file(in_folder("audit.log.1")).unwrap();
+    let mut torn = Head::of(&lines).record();
+    // Its beginning and its end are those of a record.
+    torn[512..1_024].fill(0);
+    write_active(&base, torn);
+    let log = open(&base);
+    assert_eq!(log.recovery().mended.len(), 1);
+    for number in 0..250 {
+        log.append(event(number)).unwrap();
+    }
+    log.close().unwrap();
+    assert!(base.read_file(in_folder("audit.log.3")).is_ok());
+    assert_opening_does_nothing(&base);
+}
+
 // The other files.
 
 #[test]

@@ -95,8 +95,6 @@ pub(crate) fn open_history(
         }
         Err(e) => return Err(IoFailure::new(Operation::Open, &path, e).into()),
     };
-    // A line that a killed process wrote and did not sync counts as noted from here on.
-    file.sync_data().map_err(IoFailure::of(Operation::Sync, &path))?;
     let size = file.stat().map_err(IoFailure::of(Operation::Stat, &path))?.size;
     Ok((file, size))
 }

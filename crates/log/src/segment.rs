@@ -45,21 +45,37 @@ impl Segment {
         number: u64,
         access: Access,
     ) -> Result<Self, IoFailure> {
+        Self::open_unread(storage, layout, number, access)?.with_first_line(Source::Cache)
+    }
+
+    /// Opens segment `number` for reading, syncs it, and reads its first line from the medium.
+    pub(crate) fn open_on_medium(
+        storage: &dyn Storage,
+        layout: &Layout,
+        number: u64,
+    ) -> Result<Self, IoFailure> {
+        let segment = Self::open_unread(storage, layout, number, Access::Read)?;
+        segment.file.sync_data().map_err(IoFailure::of(Operation::Sync, &segment.path))?;
+        segment.with_first_line(Source::Medium)
+    }
+
+    fn open_unread(
+        storage: &dyn Storage,
+        layout: &Layout,
+        number: u64,
+        access: Access,
+    ) -> Result<Self, IoFailure> {
         let path = layout.segment(number);
         let file = storage.open(&path, access).map_err(IoFailure::of(Operation::Open, &path))?;
         let stat = file.stat().map_err(IoFailure::of(Operation::Stat, &path))?;
-        let mut segment = Self {
-            number,
-            path,
-            file,
-            id: stat.id,
-            size: stat.size,
-            first_line: None,
-            first: None,
-        };
-        segment.first_line = segment.read_first_line()?;
-        segment.first = segment.first_line.as_deref().and_then(|line| parse_head(line).ok());
-        Ok(segment)
+        let (id, size) = (stat.id, stat.size);
+        Ok(Self { number, path, file, id, size, first_line: None, first: None })
+    }
+
+    fn with_first_line(mut self, source: Source) -> Result<Self, IoFailure> {
+        self.first_line = self.read_first_line(source)?;
+        self.first = self.first_line.as_deref().and_then(|line| parse_head(line).ok());
+        Ok(self)
     }
 
     /// Its name in the folder.
@@ -77,8 +93,8 @@ impl Segment {
         IoFailure::new(Operation::Read, &self.path, source)
     }
 
-    fn read_first_line(&self) -> Result<Option<Vec<u8>>, IoFailure> {
-        let mut lines = self.lines(0);
+    fn read_first_line(&self, source: Source) -> Result<Option<Vec<u8>>, IoFailure> {
+        let mut lines = Lines::new(self.file.as_ref(), source, 0, self.size);
         match lines.next_line().map_err(|e| self.read_failure(e))? {
             Some(Line::Whole { bytes, .. }) => Ok(Some(bytes.to_vec())),
             // A record that only lacks its line feed holds all the same.

@@ -9,6 +9,8 @@ mod checker;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod hands;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod model;

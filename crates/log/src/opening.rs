@@ -145,6 +145,7 @@ pub(crate) fn committer(
         begins,
         rotated,
         doomed,
+        removal_failure: None,
         head: Head {
             next_seq: tail.last.seq + 1,
             hash: tail.last.hash,

@@ -19,6 +19,8 @@ mod mutants;
 #[cfg(test)]
 mod nuls;
 #[cfg(test)]
+mod pruning;
+#[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod repairs;

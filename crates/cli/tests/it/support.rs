@@ -15,7 +15,18 @@ pub(crate) const EVENT: &str = r#"{"actor":"user:mia","action":"login","resource
 
 /// The binary, in an environment that sets none of its options.
 pub(crate) fn indelible() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_indelible"));
+    without_options(Command::new(env!("CARGO_BIN_EXE_indelible")))
+}
+
+/// The binary under a limit of its process, as `ulimit` takes it; arguments follow.
+pub(crate) fn limited(limit: &str) -> Command {
+    let mut command = without_options(Command::new("sh"));
+    command.arg("-c").arg(format!("ulimit {limit} && exec \"$@\"")).arg("sh");
+    command.arg(env!("CARGO_BIN_EXE_indelible"));
+    command
+}
+
+fn without_options(mut command: Command) -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("INDELIBLE")) {
         command.env_remove(name);
     }

@@ -335,6 +335,16 @@ pub enum HaltCause {
     Panicked,
 }
 
+/// Segments that retention announced as pruned, under a signed checkpoint, and that the disk did not let go.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct NotRemoved {
+    /// How many are still there.
+    pub segments: u64,
+    /// Why the oldest of them is.
+    pub failure: IoFailure,
+}
+
 /// Why a checkpoint was not made.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -4,7 +4,8 @@
 
 use crate::io::{IoFailure, Operation};
 use crate::layout::{CHECKPOINT, HISTORY, Layout};
-use crate::segment::{read_range, to_u64};
+use crate::lines::Source;
+use crate::segment::{read_range, read_range_of, to_u64};
 use crate::storage::{Access, Storage};
 
 /// One line of `checkpoints.jsonl` may hold a note with 16 signatures of 5 kB, each escaped.
@@ -67,7 +68,8 @@ pub(crate) fn read_all(
     Ok(notes)
 }
 
-/// The last whole line of `checkpoints.jsonl`, read from the file's end.
+/// The last whole line of `checkpoints.jsonl`, read from the file's end; from the medium, and synced before: what counts as
+/// noted must outlast the cache, which shows lines that a failed sync dropped.
 pub(crate) fn read_tail(storage: &dyn Storage, layout: &Layout) -> Result<HistoryTail, IoFailure> {
     let path = layout.history();
     let file = match storage.open(&path, Access::Read) {
@@ -75,11 +77,12 @@ pub(crate) fn read_tail(storage: &dyn Storage, layout: &Layout) -> Result<Histor
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(HistoryTail::default()),
         Err(e) => return Err(IoFailure::new(Operation::Open, &path, e)),
     };
+    file.sync_data().map_err(IoFailure::of(Operation::Sync, &path))?;
     let size = file.stat().map_err(IoFailure::of(Operation::Stat, &path))?.size;
     // Two lines at the most: a whole one, and a torn one behind it.
     let from = size.saturating_sub(NOTE_LINE_SIZE_MAX * 2);
-    let bytes =
-        read_range(file.as_ref(), from, size).map_err(IoFailure::of(Operation::Read, &path))?;
+    let bytes = read_range_of(file.as_ref(), Source::Medium, from, size)
+        .map_err(IoFailure::of(Operation::Read, &path))?;
     let whole = whole_lines(&bytes);
     let lines = bytes.get(..whole).unwrap_or_default();
     // Without any line in sight, nobody knows where the last one ends: at the beginning at the latest.

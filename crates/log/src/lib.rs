@@ -56,8 +56,8 @@ pub use indelible_format::event::{Event, Outcome};
 pub use clock::{Clock, ClockReading, SystemClock};
 pub use continuation::continue_from;
 pub use error::{
-    AppendError, CheckpointError, CloseError, Halt, HaltCause, Insecurity, IoFailure, Obstacle,
-    OpenError, Operation, OptionLimit, PublishedError, Refusal,
+    AppendError, CheckpointError, CloseError, Halt, HaltCause, Insecurity, IoFailure, NotRemoved,
+    Obstacle, OpenError, Operation, OptionLimit, PublishedError, Refusal,
 };
 pub use identity::Identity;
 pub use log::AuditLog;

@@ -29,6 +29,21 @@ pub(crate) enum Source {
     Medium,
 }
 
+impl Source {
+    /// Reads up to `buf.len()` bytes of `file` at `offset`; 0 means its end.
+    pub(crate) fn read_at(
+        self,
+        file: &dyn StorageFile,
+        buf: &mut [u8],
+        offset: u64,
+    ) -> io::Result<usize> {
+        match self {
+            Self::Cache => file.read_at(buf, offset),
+            Self::Medium => file.read_medium_at(buf, offset),
+        }
+    }
+}
+
 const CHUNK: usize = 256 * 1024;
 
 /// A reader of lines from an offset on.
@@ -109,14 +124,7 @@ impl<'f> Lines<'f> {
         self.chunk = CHUNK;
         self.buf.resize(have + want, 0);
         let room = self.buf.get_mut(have..).unwrap_or_default();
-        let got = if room.is_empty() {
-            0
-        } else {
-            match self.source {
-                Source::Cache => self.file.read_at(room, at)?,
-                Source::Medium => self.file.read_medium_at(room, at)?,
-            }
-        };
+        let got = if room.is_empty() { 0 } else { self.source.read_at(self.file, room, at)? };
         self.buf.truncate(have + got);
         Ok(got)
     }

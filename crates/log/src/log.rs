@@ -14,7 +14,7 @@ use indelible_format::event::{Event, EventError, check_recorded_by, write_string
 use crate::checkpoints::{Cadence, Noting, PublishError, Publisher, PublisherParts, lock};
 use crate::creation::{self, take_lock};
 use crate::error::{
-    AppendError, CheckpointError, CloseError, Halt, HaltCause, Obstacle, OpenError,
+    AppendError, CheckpointError, CloseError, Halt, HaltCause, NotRemoved, Obstacle, OpenError,
 };
 use crate::idempotency::{EventKey, Window};
 use crate::identity::Identity;
@@ -32,6 +32,7 @@ use crate::recovery::Recovery;
 use crate::recovery::inspect::inspect;
 use crate::recovery::mend::{Mend, failed};
 use crate::recovery::tail::read_tail;
+use crate::segment::to_u64;
 use crate::storage::{Lock, Storage};
 use crate::tree_store::TreeStore;
 use crate::writer::group::{Submission, WhenFull, WindowState, Writer};
@@ -180,8 +181,9 @@ impl AuditLog {
         if committer.head.next_seq > seen.mark.size || seen.mark.latest.is_none() {
             publisher.publish(Noting::Never).map_err(|e| failed(e.into()))?;
         }
-        recovery.removed_segments = u64::try_from(committer.doomed).unwrap_or(u64::MAX);
+        let doomed = committer.doomed;
         committer.remove_doomed().map_err(failed)?;
+        recovery.removed_segments = to_u64(doomed - committer.doomed);
         committer.finish_rotation().map_err(failed)?;
 
         let window = Window::new(seen.identity.log_id(), options.idempotency);
@@ -394,6 +396,12 @@ impl AuditLog {
     /// reached.
     pub fn idempotency_forgotten_early(&self) -> u64 {
         self.writer.forgotten_early()
+    }
+
+    /// Segments that were pruned and are still there, because the disk did not let them go; the log is sound with them.
+    /// Removing them is tried again at the next rotation and the next opening.
+    pub fn not_removed(&self) -> Option<NotRemoved> {
+        self.writer.not_removed()
     }
 
     /// Makes a checkpoint over all records that are durable now, and returns its signed note.

@@ -13,7 +13,7 @@ use crate::io::{IoFailure, Operation};
 use crate::keys::check_private;
 use crate::layout::Layout;
 use crate::options::{NetworkFileSystem, Options};
-use crate::recovery::inspect::Inspection;
+use crate::recovery::inspect::{Inspection, Seen};
 use crate::recovery::tail::TailSeen;
 use crate::storage::local::LocalStorage;
 use crate::storage::{Access, Kind, Medium, Privacy, Storage, StorageFile};
@@ -97,8 +97,6 @@ pub(crate) fn open_history(
         }
         Err(e) => return Err(IoFailure::new(Operation::Open, &path, e).into()),
     };
-    // A line that a killed process wrote and did not sync counts as noted from here on.
-    file.sync_data().map_err(IoFailure::of(Operation::Sync, &path))?;
     let size = file.stat().map_err(IoFailure::of(Operation::Stat, &path))?.size;
     Ok((file, size))
 }
@@ -122,9 +120,14 @@ pub(crate) fn committer(
         Err(e) => return Err(IoFailure::new(Operation::Open, &path, e).into()),
     };
     let next = Boundary { first_seq: tail.last.seq + 1, prev_hash: tail.last.hash };
+    // The active segment is none of the rotated ones, also where all of it was torn and cut.
+    let is_active = |seen: &Seen| active.is_some() && seen.number == 0;
+    let (newest, older): (Vec<&Seen>, Vec<&Seen>) =
+        seen.segments.iter().partition(|seen| is_active(seen));
+    let rotated: Vec<Boundary> = older.iter().filter_map(|seen| seen.first).collect();
     let holds_records = active.as_ref().is_some_and(|active| active.size() > 0);
-    let mut rotated: Vec<Boundary> = seen.segments.iter().filter_map(|seen| seen.first).collect();
-    let begins = if holds_records { rotated.pop().unwrap_or(next) } else { next };
+    let begins = newest.first().and_then(|seen| seen.first).filter(|_| holds_records);
+    let begins = begins.unwrap_or(next);
     // A segment goes when the one behind it begins at or before the first record that is kept.
     let next_begins = rotated.iter().skip(1).chain([&begins]);
     let doomed = rotated
@@ -144,6 +147,7 @@ pub(crate) fn committer(
         begins,
         rotated,
         doomed,
+        removal_failure: None,
         head: Head {
             next_seq: tail.last.seq + 1,
             hash: tail.last.hash,

@@ -45,21 +45,37 @@ impl Segment {
         number: u64,
         access: Access,
     ) -> Result<Self, IoFailure> {
+        Self::open_unread(storage, layout, number, access)?.with_first_line(Source::Cache)
+    }
+
+    /// Opens segment `number` for reading, syncs it, and reads its first line from the medium.
+    pub(crate) fn open_on_medium(
+        storage: &dyn Storage,
+        layout: &Layout,
+        number: u64,
+    ) -> Result<Self, IoFailure> {
+        let segment = Self::open_unread(storage, layout, number, Access::Read)?;
+        segment.file.sync_data().map_err(IoFailure::of(Operation::Sync, &segment.path))?;
+        segment.with_first_line(Source::Medium)
+    }
+
+    fn open_unread(
+        storage: &dyn Storage,
+        layout: &Layout,
+        number: u64,
+        access: Access,
+    ) -> Result<Self, IoFailure> {
         let path = layout.segment(number);
         let file = storage.open(&path, access).map_err(IoFailure::of(Operation::Open, &path))?;
         let stat = file.stat().map_err(IoFailure::of(Operation::Stat, &path))?;
-        let mut segment = Self {
-            number,
-            path,
-            file,
-            id: stat.id,
-            size: stat.size,
-            first_line: None,
-            first: None,
-        };
-        segment.first_line = segment.read_first_line()?;
-        segment.first = segment.first_line.as_deref().and_then(|line| parse_head(line).ok());
-        Ok(segment)
+        let (id, size) = (stat.id, stat.size);
+        Ok(Self { number, path, file, id, size, first_line: None, first: None })
+    }
+
+    fn with_first_line(mut self, source: Source) -> Result<Self, IoFailure> {
+        self.first_line = self.read_first_line(source)?;
+        self.first = self.first_line.as_deref().and_then(|line| parse_head(line).ok());
+        Ok(self)
     }
 
     /// Its name in the folder.
@@ -77,8 +93,8 @@ impl Segment {
         IoFailure::new(Operation::Read, &self.path, source)
     }
 
-    fn read_first_line(&self) -> Result<Option<Vec<u8>>, IoFailure> {
-        let mut lines = self.lines(0);
+    fn read_first_line(&self, source: Source) -> Result<Option<Vec<u8>>, IoFailure> {
+        let mut lines = Lines::new(self.file.as_ref(), source, 0, self.size);
         match lines.next_line().map_err(|e| self.read_failure(e))? {
             Some(Line::Whole { bytes, .. }) => Ok(Some(bytes.to_vec())),
             // A record that only lacks its line feed holds all the same.
@@ -123,10 +139,12 @@ impl Segment {
         end: u64,
         order: impl Fn(&Head) -> Ordering,
     ) -> Result<u64, IoFailure> {
-        let (mut low, mut high) = (0, end.min(self.size));
+        let end = end.min(self.size);
+        // What is sought begins at or after `low` and before `high`; where its line ends is another matter.
+        let (mut low, mut high) = (0, end);
         while high - low > SCAN_SIZE {
             let middle = low + (high - low) / 2;
-            match self.head_from(middle, high)? {
+            match self.head_from(middle, end)?.filter(|(start, _)| *start < high) {
                 Some((start, head)) if start > low && order(&head) != Ordering::Greater => {
                     low = start;
                 }
@@ -134,9 +152,12 @@ impl Segment {
             }
         }
         let mut at = low;
-        let mut lines = Lines::new(self.file.as_ref(), Source::Cache, low, high);
+        let mut lines = Lines::new(self.file.as_ref(), Source::Cache, low, end);
         while let Some(line) = lines.next_line().map_err(|e| self.read_failure(e))? {
             let Line::Whole { offset, bytes } = line else { break };
+            if offset >= high {
+                break;
+            }
             let Ok(head) = parse_head(bytes) else { break };
             if order(&head) == Ordering::Greater {
                 break;
@@ -146,9 +167,9 @@ impl Segment {
         Ok(at)
     }
 
-    /// The first line that begins at or after `from` and before `to`, if its head can be read.
-    fn head_from(&self, from: u64, to: u64) -> Result<Option<(u64, Head)>, IoFailure> {
-        let mut lines = Lines::new(self.file.as_ref(), Source::Cache, from, to);
+    /// The first line that begins after `from` and ends before `end`, if its head can be read.
+    fn head_from(&self, from: u64, end: u64) -> Result<Option<(u64, Head)>, IoFailure> {
+        let mut lines = Lines::new(self.file.as_ref(), Source::Cache, from, end);
         // The rest of the line that `from` stands in.
         match lines.next_line().map_err(|e| self.read_failure(e))? {
             Some(Line::Whole { .. }) => {}
@@ -174,11 +195,21 @@ pub(crate) fn numbers(storage: &dyn Storage, layout: &Layout) -> Result<Vec<u64>
 
 /// Reads `from..to` of `file`; fewer bytes where it ends.
 pub(crate) fn read_range(file: &dyn StorageFile, from: u64, to: u64) -> io::Result<Vec<u8>> {
+    read_range_of(file, Source::Cache, from, to)
+}
+
+/// As [`read_range`], from where `source` says.
+pub(crate) fn read_range_of(
+    file: &dyn StorageFile,
+    source: Source,
+    from: u64,
+    to: u64,
+) -> io::Result<Vec<u8>> {
     let size = usize::try_from(to.saturating_sub(from)).map_err(io::Error::other)?;
     let mut bytes = vec![0; size];
     let mut have = 0;
     while let Some(room) = bytes.get_mut(have..).filter(|room| !room.is_empty()) {
-        match file.read_at(room, from + to_u64(have))? {
+        match source.read_at(file, room, from + to_u64(have))? {
             0 => break,
             got => have += got,
         }

@@ -5,6 +5,7 @@
 //! that the bytes are no valid record that only lacks its line feed, is for the caller to know.
 
 use indelible_format::own::TailKind;
+use indelible_format::record::Record;
 
 /// Most bytes that a crash can leave torn: the largest group, a constant of the format.
 pub(crate) const TORN_SIZE_MAX: usize = 4 << 20;
@@ -39,7 +40,8 @@ pub(crate) fn classify(rest: &[u8], offset: u64) -> Tail {
 }
 
 /// Whether a run of NULs that begins in the first line is made of whole sectors that never reached the disk: it
-/// begins at a sector or right behind the last intact line, and ends at a sector or at the end of the file.
+/// begins at a sector, right behind the last intact line, or right behind a whole record whose line feed is lost with
+/// what followed it; and ends at a sector or at the end of the file.
 /// A record holds no NUL byte, so a run is judged whole, from its first NUL to its last.
 fn has_lost_pages(rest: &[u8], offset: u64, line_end: usize) -> bool {
     let place = |at: usize| u64::try_from(at).map_or(u64::MAX, |at| offset.saturating_add(at));
@@ -50,7 +52,9 @@ fn has_lost_pages(rest: &[u8], offset: u64, line_end: usize) -> bool {
             .get(start..)
             .and_then(|run| run.iter().position(|byte| *byte != 0))
             .map_or(rest.len(), |size| start + size);
-        let begins = start == 0 || place(start).is_multiple_of(SECTOR_SIZE);
+        let begins = start == 0
+            || place(start).is_multiple_of(SECTOR_SIZE)
+            || (from == 0 && Record::parse(rest.get(..start).unwrap_or_default()).is_ok());
         if begins && (end == rest.len() || place(end).is_multiple_of(SECTOR_SIZE)) {
             return true;
         }
@@ -104,6 +108,21 @@ mod tests {
         assert_eq!(classify(&rest, 500), Tail::Torn(TailKind::Nul));
         // The same bytes one further are not at sectors.
         assert_eq!(classify(&rest, 501), Tail::NotTorn);
+    }
+
+    #[test]
+    fn nuls_in_the_place_of_a_records_line_feed_are_lost_pages() {
+        let mut rest = Vec::new();
+        indelible_format::record::write_head(&mut rest, 7, indelible_format::time::Timestamp::MIN);
+        rest.extend_from_slice(br#""actor":"a","action":"b","resource":"c""#);
+        indelible_format::chain::seal(&mut rest, 0, &indelible_format::chain::Hash::ZERO);
+        let offset = 1024 - 5 - u64::try_from(rest.len()).unwrap();
+        rest.extend(nuls(5));
+        rest.extend_from_slice(b"the rest of a repair record\n");
+        assert_eq!(classify(&rest, offset), Tail::Torn(TailKind::Nul));
+        assert_eq!(classify(&rest, offset + 1), Tail::NotTorn);
+        rest[20] ^= 1;
+        assert_eq!(classify(&rest, offset), Tail::NotTorn);
     }
 
     #[test]

@@ -288,6 +288,9 @@ pub(crate) fn write_whole(file: &dyn StorageFile, bytes: &[u8]) -> std::io::Resu
     }
     Err(std::io::Error::new(
         std::io::ErrorKind::WriteZero,
-        format!("only {taken} of {} bytes were taken: is the disk full?", bytes.len()),
+        format!(
+            "only {taken} of {} bytes were taken: is the disk full, or a file size limit (ulimit -f) reached?",
+            bytes.len()
+        ),
     ))
 }

@@ -1,13 +1,10 @@
 //! kill -9 in the middle of appends from eight threads, twenty times on one log: no receipt that was printed may lie.
 
-use std::collections::HashSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
-
-use serde_json::Value;
 
 use crate::support::*;
 
@@ -119,28 +116,4 @@ fn kill_after(log: &Log, events: &[String], ids: u64, moment: Moment) -> Vec<Str
         .filter_map(|line| line.strip_suffix('\n'))
         .map(str::to_owned)
         .collect()
-}
-
-fn assert_holds(receipt: &str, lines: &[String]) {
-    let receipt: Value = serde_json::from_str(receipt).expect("a receipt");
-    let seq = receipt["seq"].as_u64().and_then(|seq| usize::try_from(seq).ok()).expect("a seq");
-    let line = lines.get(seq).unwrap_or_else(|| panic!("record {seq} is gone"));
-    let (timestamp, hash) = (receipt["timestamp"].as_str(), receipt["hash"].as_str());
-    let (timestamp, hash) = timestamp.zip(hash).expect("timestamp and hash");
-    assert!(
-        line.starts_with(&format!("{{\"seq\":{seq},\"timestamp\":\"{timestamp}\",")),
-        "record {seq}: {line}"
-    );
-    assert!(line.ends_with(&format!("\"_hash\":\"{hash}\"}}")), "record {seq}: {line}");
-}
-
-fn assert_no_event_is_recorded_twice(lines: &[String]) {
-    let mut seen = HashSet::new();
-    for line in lines {
-        let record: Value = serde_json::from_str(line).expect("a record");
-        if let Some(id) = record["event_id"].as_str() {
-            assert!(seen.insert(id.to_owned()), "event {id} is recorded twice");
-        }
-    }
-    assert!(!seen.is_empty());
 }

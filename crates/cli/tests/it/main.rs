@@ -13,6 +13,7 @@ mod checkpoint;
 mod errors;
 mod help;
 mod kill;
+mod limits;
 mod newcomer;
 mod reading;
 mod support;

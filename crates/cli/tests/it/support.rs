@@ -1,5 +1,6 @@
 //! What the tests share: the binary, a log in a temporary folder, the real events.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, PipeWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -14,7 +15,18 @@ pub(crate) const EVENT: &str = r#"{"actor":"user:mia","action":"login","resource
 
 /// The binary, in an environment that sets none of its options.
 pub(crate) fn indelible() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_indelible"));
+    without_options(Command::new(env!("CARGO_BIN_EXE_indelible")))
+}
+
+/// The binary under a limit of its process, as `ulimit` takes it; arguments follow.
+pub(crate) fn limited(limit: &str) -> Command {
+    let mut command = without_options(Command::new("sh"));
+    command.arg("-c").arg(format!("ulimit {limit} && exec \"$@\"")).arg("sh");
+    command.arg(env!("CARGO_BIN_EXE_indelible"));
+    command
+}
+
+fn without_options(mut command: Command) -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("INDELIBLE")) {
         command.env_remove(name);
     }
@@ -167,4 +179,29 @@ pub(crate) fn real_events(shared: &Path) -> Vec<String> {
             file.lines().map(str::to_owned).collect::<Vec<_>>()
         })
         .collect()
+}
+
+/// The record that a receipt is for stands at its place.
+pub(crate) fn assert_holds(receipt: &str, lines: &[String]) {
+    let receipt: Value = serde_json::from_str(receipt).expect("a receipt");
+    let seq = receipt["seq"].as_u64().and_then(|seq| usize::try_from(seq).ok()).expect("a seq");
+    let line = lines.get(seq).unwrap_or_else(|| panic!("record {seq} is gone"));
+    let (timestamp, hash) = (receipt["timestamp"].as_str(), receipt["hash"].as_str());
+    let (timestamp, hash) = timestamp.zip(hash).expect("timestamp and hash");
+    assert!(
+        line.starts_with(&format!("{{\"seq\":{seq},\"timestamp\":\"{timestamp}\",")),
+        "record {seq}: {line}"
+    );
+    assert!(line.ends_with(&format!("\"_hash\":\"{hash}\"}}")), "record {seq}: {line}");
+}
+
+pub(crate) fn assert_no_event_is_recorded_twice(lines: &[String]) {
+    let mut seen = HashSet::new();
+    for line in lines {
+        let record: Value = serde_json::from_str(line).expect("a record");
+        if let Some(id) = record["event_id"].as_str() {
+            assert!(seen.insert(id.to_owned()), "event {id} is recorded twice");
+        }
+    }
+    assert!(!seen.is_empty());
 }

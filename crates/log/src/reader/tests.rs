@@ -49,11 +49,15 @@ impl Folder {
     }
 }
 
+/// Lines of many sizes, so that bisection lands in all places.
 fn line(seq: u64) -> Vec<u8> {
+    line_of(seq, usize::try_from(seq % 97 * 9).unwrap())
+}
+
+fn line_of(seq: u64, size: usize) -> Vec<u8> {
     let mut line = Vec::new();
     write_head(&mut line, seq, Timestamp::from_unix_ns(0).unwrap());
-    // Lines of many sizes, so that bisection lands in all places.
-    let resource = "r".repeat(usize::try_from(seq % 97 * 9).unwrap());
+    let resource = "r".repeat(size);
     line.extend_from_slice(
         format!("\"actor\":\"a\",\"action\":\"b\",\"resource\":\"c{resource}\"").as_bytes(),
     );
@@ -91,6 +95,20 @@ fn every_record_is_found_in_its_segment_and_none_beyond_the_checkpoint() {
     assert_eq!(unsynced.record(1000).unwrap(), None);
     let all: Vec<_> = unsynced.lines_from(0).unwrap().map(Result::unwrap).collect();
     assert_eq!(seqs(&all), (5..1000).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_last_record_is_found_where_a_line_is_longer_than_a_step_of_the_bisection() {
+    let sizes = [40_000, 10, 60_000, 300, 20_000, 20_000, 5, 60_000, 60_000, 1_000];
+    for count in 1..=sizes.len() {
+        let folder = Folder::new();
+        let lines = (0..).zip(&sizes[..count]).flat_map(|(seq, size)| line_of(seq, *size));
+        folder.write(&folder.layout.segment(0), &lines.collect::<Vec<u8>>());
+        let reader = folder.reader().unsynced();
+        let count = u64::try_from(count).unwrap();
+        assert_eq!(reader.records().unwrap(), count);
+        assert_eq!(seqs(&reader.last(1).unwrap()), [count - 1]);
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::history::{self, HistoryTail, StoredNote};
 use crate::identity::Identity;
 use crate::io::IoFailure;
 use crate::layout::Layout;
+use crate::lines::Source;
 use crate::segment::{Segment, numbers};
 use crate::storage::{Access, Storage};
 use crate::tree_store::RowReader;
@@ -79,7 +80,7 @@ pub(crate) fn refused(layout: &Layout, finding: Finding) -> OpenError {
 /// Looks at everything but the tail.
 pub(crate) fn inspect(storage: &dyn Storage, layout: &Layout) -> Result<Inspection, OpenError> {
     let numbers = numbers(storage, layout)?;
-    let segments = look_at_segments(storage, layout, &numbers)?;
+    let segments = look_at_segments(storage, layout, &numbers, Source::Medium)?;
     let prunes = announced_prunes(&segments, None);
     let identity = identify(layout, &segments, &prunes)?;
     let mark = find_mark(storage, layout, &identity)?;
@@ -90,19 +91,27 @@ pub(crate) fn inspect(storage: &dyn Storage, layout: &Layout) -> Result<Inspecti
 
 /// Who the log is, as far as its segments say it.
 pub(crate) fn identity_of(storage: &dyn Storage, layout: &Layout) -> Result<Identity, OpenError> {
-    let segments = look_at_segments(storage, layout, &numbers(storage, layout)?)?;
+    let numbers = numbers(storage, layout)?;
+    let segments = look_at_segments(storage, layout, &numbers, Source::Cache)?;
     identify(layout, &segments, &announced_prunes(&segments, None))
 }
 
+/// Looks at each segment; at the beginning of the newest one where `newest` says.
 fn look_at_segments(
     storage: &dyn Storage,
     layout: &Layout,
     numbers: &[u64],
+    newest: Source,
 ) -> Result<Vec<Seen>, IoFailure> {
     let mut keyed = Vec::new();
     let mut place = 0;
     for number in numbers {
-        let segment = Segment::open(storage, layout, *number, Access::Read)?;
+        // In the newest a failed sync may have left lines that only the cache shows: nothing follows from those.
+        let segment = if newest == Source::Medium && numbers.last() == Some(number) {
+            Segment::open_on_medium(storage, layout, *number)?
+        } else {
+            Segment::open(storage, layout, *number, Access::Read)?
+        };
         if segment.size == 0 {
             continue;
         }

@@ -18,6 +18,7 @@ use crate::segment::{Segment, to_u64};
 use crate::storage::{Access, Storage};
 use crate::tail::{Tail, classify};
 use crate::verify::{Finding, Problem};
+use crate::writer::active::Active;
 use crate::writer::commit::{CommitError, Committer};
 
 /// What is done to the files before the log can be written to again.
@@ -39,9 +40,9 @@ impl Mend<'_> {
         self.untold_files()?;
         self.remove_tmp()?;
         self.cut_history()?;
-        self.cut_tail(recovery)?;
+        self.cut_tail()?;
+        recovery.finished_rotation = gap.is_some() || !self.seen.numbers.contains(&0);
         if let Some(gap) = gap {
-            recovery.finished_rotation = true;
             for number in (0..gap).rev() {
                 let (from, to) = (self.layout.segment(number), self.layout.segment(number + 1));
                 self.storage.rename(&from, &to).map_err(IoFailure::of(Operation::Rename, &from))?;
@@ -111,22 +112,14 @@ impl Mend<'_> {
     }
 
     /// Puts the torn bytes into quarantine, and then cuts them.
-    fn cut_tail(&self, recovery: &mut Recovery) -> Result<(), OpenError> {
-        let Some(torn) = &self.tail.torn else { return Ok(()) };
-        let mut quarantine = String::new();
-        if torn.kind != TailKind::NoLf {
-            quarantine = self.quarantine().put(self.tail.last.seq + 1, &torn.bytes)?.path();
-            let (file, path) = (&self.tail.segment.file, &self.tail.segment.path);
-            file.truncate(self.tail.end).map_err(IoFailure::of(Operation::Truncate, path))?;
-            file.sync_data().map_err(IoFailure::of(Operation::Sync, path))?;
-        }
-        recovery.mended.push(Mended {
-            kind: torn.kind,
-            file: self.tail.segment.name(),
-            offset: self.tail.end,
-            length: to_u64(torn.bytes.len()),
-            quarantine,
-        });
+    fn cut_tail(&self) -> Result<(), OpenError> {
+        let Some(torn) = self.tail.torn.as_ref().filter(|torn| torn.kind != TailKind::NoLf) else {
+            return Ok(());
+        };
+        self.quarantine().put(self.tail.last.seq + 1, &torn.bytes)?;
+        let (file, path) = (&self.tail.segment.file, &self.tail.segment.path);
+        file.truncate(self.tail.end).map_err(IoFailure::of(Operation::Truncate, path))?;
+        file.sync_data().map_err(IoFailure::of(Operation::Sync, path))?;
         Ok(())
     }
 
@@ -136,19 +129,23 @@ impl Mend<'_> {
         committer: &mut Committer,
         recovery: &mut Recovery,
     ) -> Result<(), OpenError> {
-        let mut announcements = self.untold_repairs(recovery)?;
+        // A crash between cut and record leaves the file ending where it was cut.
+        let offset = committer.active.as_ref().map_or(0, Active::size);
+        let mut repairs = self.untold_repairs(offset)?;
         let mut prefix: &[u8] = b"";
         if self.tail.torn.as_ref().is_some_and(|torn| torn.kind == TailKind::NoLf) {
             prefix = b"\n";
-            announcements.push(Announcement::Recover(Recover {
+            repairs.push(Recover {
                 file: ACTIVE.to_owned(),
-                offset: self.tail.end,
+                offset,
                 length: 0,
                 sha256: sha256(b""),
                 kind: TailKind::NoLf,
                 quarantine: String::new(),
-            }));
+            });
         }
+        recovery.mended = repairs.iter().map(Mended::told_by).collect();
+        let mut announcements: Vec<_> = repairs.into_iter().map(Announcement::Recover).collect();
         let mark = self.seen.mark.size;
         let found = to_u64(self.tail.hashes.len());
         let told = self.tail.adopted_from == Some(mark) && announcements.is_empty();
@@ -178,32 +175,24 @@ impl Mend<'_> {
         Ok(untold)
     }
 
-    /// Repair records for quarantine files that no record names yet.
-    fn untold_repairs(&self, recovery: &mut Recovery) -> Result<Vec<Announcement>, OpenError> {
-        let mut announcements = Vec::new();
+    /// Repair records for quarantine files that no record names yet; `offset` is where the active file ends.
+    fn untold_repairs(&self, offset: u64) -> Result<Vec<Recover>, OpenError> {
+        let mut repairs = Vec::new();
         for (file, bytes) in self.untold_files()? {
-            let quarantine = file.path();
-            // A crash between cut and record leaves the file ending where it was cut.
-            let offset = self.tail.end;
             let kind = match classify(&bytes, offset) {
                 Tail::Torn(kind) => kind,
                 Tail::TooLong | Tail::NotTorn => TailKind::Partial,
             };
-            let length = to_u64(bytes.len());
-            if !recovery.mended.iter().any(|mended| mended.quarantine == quarantine) {
-                let (file, quarantine) = (ACTIVE.to_owned(), quarantine.clone());
-                recovery.mended.push(Mended { kind, file, offset, length, quarantine });
-            }
-            announcements.push(Announcement::Recover(Recover {
+            repairs.push(Recover {
                 file: ACTIVE.to_owned(),
                 offset,
-                length,
+                length: to_u64(bytes.len()),
                 sha256: sha256(&bytes),
                 kind,
-                quarantine,
-            }));
+                quarantine: file.path(),
+            });
         }
-        Ok(announcements)
+        Ok(repairs)
     }
 
     /// Whether a repair record from `seq` on names the file. Such records come before all others of their opening,

@@ -15,13 +15,13 @@ pub(crate) mod mend;
 mod quarantine;
 pub(crate) mod tail;
 
-use indelible_format::own::TailKind;
+use indelible_format::own::{Recover, TailKind};
 
 /// What opening had to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Recovery {
-    /// Torn bytes that were mended.
+    /// Torn bytes that were mended, also by an earlier opening that a crash cut short before it could say so.
     pub mended: Vec<Mended>,
     /// Records beyond every signature that were adopted.
     pub adopted: Option<Adopted>,
@@ -54,6 +54,19 @@ pub struct Mended {
     pub length: u64,
     /// Where they are kept, relative to the folder; empty where nothing was cut.
     pub quarantine: String,
+}
+
+impl Mended {
+    /// The mending that a record of repair tells of.
+    fn told_by(told: &Recover) -> Self {
+        Self {
+            kind: told.kind,
+            file: told.file.clone(),
+            offset: told.offset,
+            length: told.length,
+            quarantine: told.quarantine.clone(),
+        }
+    }
 }
 
 /// Records that lay beyond every signature.

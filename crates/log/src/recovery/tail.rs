@@ -14,7 +14,7 @@ use crate::io::{IoFailure, Operation};
 use crate::layout::Layout;
 use crate::lines::{Line, Lines, Source};
 use crate::recovery::inspect::{Inspection, Last, Seen, refused};
-use crate::segment::{Segment, to_u64};
+use crate::segment::{Segment, read_range_of, to_u64};
 use crate::storage::{Access, Storage};
 use crate::tail::{TAIL_READ_SIZE, Tail, classify};
 use crate::tree_store::RowReader;
@@ -236,11 +236,13 @@ impl Scan<'_> {
     /// The bytes behind the last record, where a crash explains them.
     fn torn(&self, segment: &Segment, end: u64, finding: Finding) -> Result<Torn, OpenError> {
         let upto = segment.size.min(end + to_u64(TAIL_READ_SIZE));
-        let bytes = segment.read_range(end, upto)?;
         // A log that uses a newer format is whole, whatever this program can't read of it.
         if finding.problem == Problem::NewerFormat {
             return Err(refused(self.layout, finding));
         }
+        // The cache may show whole records that a failed sync never brought to the medium.
+        let bytes = read_range_of(segment.file.as_ref(), Source::Medium, end, upto)
+            .map_err(|e| segment.read_failure(e))?;
         match classify(&bytes, end) {
             Tail::Torn(kind) => Ok(Torn { kind, bytes }),
             Tail::TooLong => Err(refused(

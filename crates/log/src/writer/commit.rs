@@ -120,6 +120,8 @@ pub(crate) struct Committer {
     pub(crate) rotated: Vec<Boundary>,
     /// How many of the oldest are announced as pruned and not yet removed.
     pub(crate) doomed: usize,
+    /// Why they were not, where the disk refused.
+    pub(crate) removal_failure: Option<IoFailure>,
     pub(crate) head: Head,
     /// Lines of the group under way.
     pub(crate) buf: Vec<u8>,

@@ -13,7 +13,7 @@ use std::mem;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use crate::checkpoints::lock;
-use crate::error::{AppendError, Halt, HaltCause, Obstacle};
+use crate::error::{AppendError, Halt, HaltCause, NotRemoved, Obstacle};
 use crate::idempotency::{EventKey, Sighting, Window};
 use crate::io::IoFailure;
 use crate::options::GROUP_SIZE_MAX;
@@ -84,6 +84,7 @@ struct Queue {
     window: Window,
     window_state: WindowState,
     durable: u64,
+    not_removed: Option<NotRemoved>,
 }
 
 #[derive(Debug)]
@@ -110,7 +111,7 @@ impl Writer {
         window_state: WindowState,
         size_max: usize,
     ) -> Self {
-        let durable = committer.head.next_seq;
+        let (durable, not_removed) = (committer.head.next_seq, committer.not_removed());
         Self {
             queue: Mutex::new(Queue {
                 waiting: VecDeque::new(),
@@ -121,6 +122,7 @@ impl Writer {
                 window,
                 window_state,
                 durable,
+                not_removed,
             }),
             work: Condvar::new(),
             changed: Condvar::new(),
@@ -145,6 +147,11 @@ impl Writer {
     /// How many events were forgotten before their time because of the memory cap.
     pub(crate) fn forgotten_early(&self) -> u64 {
         lock(&self.queue).window.forgotten_early()
+    }
+
+    /// Pruned segments that the disk did not let go.
+    pub(crate) fn not_removed(&self) -> Option<NotRemoved> {
+        lock(&self.queue).not_removed.clone()
     }
 
     /// Queues `submissions` in order. Where the queue is full it waits, or refuses them all.
@@ -239,6 +246,7 @@ impl Writer {
                 role.settled.set(role.settled.get() + done.len());
                 self.settle(done, outcomes);
             });
+            lock(&self.queue).not_removed = committer.not_removed();
             if let Some(halt) = committer.halted.clone() {
                 drop(committer);
                 self.halt(&halt);

@@ -10,8 +10,8 @@
 use indelible_format::own::{Announcement, Prune};
 
 use crate::checkpoints::Noting;
-use crate::error::HaltCause;
-use crate::io::Operation;
+use crate::error::{HaltCause, NotRemoved};
+use crate::io::{IoFailure, Operation};
 use crate::segment::{Segment, to_u64};
 use crate::storage::{Access, Privacy};
 use crate::writer::active::Active;
@@ -116,8 +116,9 @@ impl Committer {
     }
 
     /// Removes the segments that a durable prune record announces. Where the disk does not let them go, they stay,
-    /// announced, until the next rotation or open: the log is sound with them.
+    /// announced, until the next rotation or open: the log is sound with them, and [`Committer::not_removed`] tells.
     pub(crate) fn remove_doomed(&mut self) -> Result<(), CommitError> {
+        self.removal_failure = None;
         if self.doomed == 0 {
             return Ok(());
         }
@@ -131,7 +132,10 @@ impl Committer {
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
                     return Err(HaltCause::Replaced { path }.into());
                 }
-                Err(_) => return Ok(()),
+                Err(e) => {
+                    self.removal_failure = Some(IoFailure::new(Operation::Remove, &path, e));
+                    return Ok(());
+                }
             }
             let folder = self.layout.folder();
             self.storage
@@ -141,5 +145,11 @@ impl Committer {
             self.doomed -= 1;
         }
         Ok(())
+    }
+
+    /// What the disk did not let go.
+    pub(crate) fn not_removed(&self) -> Option<NotRemoved> {
+        let failure = self.removal_failure.clone()?;
+        Some(NotRemoved { segments: to_u64(self.doomed), failure })
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indelible::storage::Storage;
-use indelible::storage::simulated::{Errno, FaultPlan, SimulatedDisk};
+use indelible::storage::simulated::{Errno, FaultPlan, OperationKind, SimulatedDisk};
 use indelible::{AuditLog, Event, Idempotency, OpenError, Options, Receipt};
 
 use crate::checker::assert_log_is_sound;
@@ -177,5 +177,52 @@ fn each_operation_that_fails_once_loses_nothing_and_lies_about_nothing() {
             }
             check_after_crash(&left, &receipts, &what);
         }
+    }
+}
+
+#[test]
+fn each_sync_that_fails_and_drops_what_was_written_loses_nothing_acknowledged() {
+    let whole = disk();
+    workload(&whole, &mut Vec::new());
+    let syncs = whole.operations().into_iter().filter(|o| o.kind == OperationKind::SyncData);
+    let mut count = 0;
+    for sync in syncs {
+        let disk = disk();
+        disk.fail(FaultPlan::at(sync.index).dropping_dirty_data());
+        let mut receipts = Vec::new();
+        workload(&disk, &mut receipts);
+        let what = format!("{sync:?} failed");
+        // The machine goes on, with a cache that shows what the medium never got; and then the power fails.
+        let left = disk.fork();
+        check_after_crash(&left, &receipts, &what);
+        let left = left.after_crash(&left.only_synced());
+        check_after_crash(&left, &receipts, &format!("{what}, then the power"));
+        count += 1;
+    }
+    assert!(count > 50, "{count}");
+}
+
+#[test]
+fn a_sync_that_fails_during_the_repair_of_a_crash_does_no_harm() {
+    let base = disk();
+    let mut receipts = Vec::new();
+    workload(&base, &mut receipts);
+    let path = Path::new(FOLDER).join("audit.log");
+    let torn = [&base.read_file(&path).unwrap()[..], b"{\"seq\":99,\"timest"].concat();
+    base.write_file(&path, torn).unwrap();
+    let whole = base.fork();
+    drop(AuditLog::open_on(storage(&whole), FOLDER, options()).unwrap());
+    let syncs = whole.operations().into_iter().filter(|o| o.kind == OperationKind::SyncData);
+    for sync in syncs {
+        let disk = base.fork();
+        disk.fail(FaultPlan::at(sync.index).dropping_dirty_data());
+        let opened = AuditLog::open_on(storage(&disk), FOLDER, options());
+        let what = format!("repair, {sync:?} failed");
+        assert_eq!(disk.faults_struck(), 1, "{what}");
+        drop(opened);
+        let left = disk.fork();
+        check_after_crash(&left, &receipts, &what);
+        let left = left.after_crash(&left.only_synced());
+        check_after_crash(&left, &receipts, &format!("{what}, then the power"));
     }
 }

@@ -1,6 +1,8 @@
 //! Tests of the log as its users see it, a module for each property.
 
 #[cfg(test)]
+mod acknowledgement;
+#[cfg(test)]
 mod append;
 #[cfg(test)]
 mod checker;
@@ -8,6 +10,8 @@ mod checker;
 mod crash;
 #[cfg(test)]
 mod forged;
+#[cfg(test)]
+mod hands;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
@@ -17,8 +21,20 @@ mod model;
 #[cfg(test)]
 mod mutants;
 #[cfg(test)]
+mod nuls;
+#[cfg(test)]
+mod pruning;
+#[cfg(test)]
 mod reference;
 #[cfg(test)]
+mod repairs;
+#[cfg(test)]
 mod rewriting;
+#[cfg(test)]
+mod scene;
+#[cfg(test)]
+mod tails;
+#[cfg(test)]
+mod time;
 #[cfg(test)]
 mod verifying;

@@ -181,6 +181,13 @@ impl Append {
                  those events would be recorded again if they were sent again"
             ));
         }
+        if let Some(left) = log.not_removed() {
+            render::note(format_args!(
+                "old segments that were pruned are still there, {} of them: {}; it is tried again at the next rotation \
+                 and the next opening",
+                left.segments, left.failure
+            ));
+        }
         log.close()?;
         Ok(exit)
     }

@@ -9,6 +9,7 @@
 //! When to make one is decided elsewhere: by the publisher thread for the cadence, by the committer at a rotation.
 
 use std::mem;
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,13 +18,14 @@ use indelible_format::checkpoint::Checkpoint;
 use indelible_format::note::Note;
 use indelible_format::tree::leaf_hash;
 
+use crate::error::HaltCause;
 use crate::history::line_of;
 use crate::identity::Identity;
 use crate::io::{IoFailure, Operation};
 use crate::layout::Layout;
 use crate::segment::to_u64;
 use crate::signer::{SignError, Signer};
-use crate::storage::{Privacy, Storage, StorageFile};
+use crate::storage::{FileId, Privacy, Storage, StorageFile};
 use crate::tree_store::{ExtendError, TreeStore, write_whole};
 
 /// Hashes that may wait for the tree before a checkpoint is made ahead of its time: 2 MiB of them.
@@ -39,14 +41,16 @@ pub(crate) enum PublishError {
     /// The signer did not sign; it may be tried again.
     Signer(SignError),
     /// What is on the disk is not known: the log must halt.
-    Unknown(IoFailure),
+    Unknown(Arc<HaltCause>),
+    /// The log is closed.
+    Closed,
 }
 
 impl From<ExtendError> for PublishError {
     fn from(error: ExtendError) -> Self {
         match error {
             ExtendError::Refused(failure) => Self::Refused(failure),
-            ExtendError::Unknown(failure) => Self::Unknown(failure),
+            ExtendError::Unknown(cause) => Self::Unknown(Arc::new(cause)),
         }
     }
 }
@@ -62,6 +66,15 @@ pub(crate) enum Noting {
     Never,
 }
 
+/// `checkpoints.jsonl`, open for appending.
+#[derive(Debug)]
+pub(crate) struct OpenHistory {
+    pub(crate) file: Box<dyn StorageFile>,
+    pub(crate) id: FileId,
+    /// Bytes that are durable.
+    pub(crate) size: u64,
+}
+
 /// What the publisher is opened with.
 #[derive(Debug)]
 pub(crate) struct PublisherParts {
@@ -70,8 +83,7 @@ pub(crate) struct PublisherParts {
     pub(crate) identity: Identity,
     pub(crate) signer: Arc<dyn Signer>,
     pub(crate) tree: TreeStore,
-    pub(crate) history: Box<dyn StorageFile>,
-    pub(crate) history_size: u64,
+    pub(crate) history: OpenHistory,
     /// Tree size of the last noted checkpoint.
     pub(crate) noted: u64,
     /// The note in `checkpoint`, if its signature counts and it is the durable mark.
@@ -98,6 +110,8 @@ pub(crate) struct Publisher {
 struct Fresh {
     /// `_hash` of records that are durable and not yet in the tree, in order.
     hashes: Vec<Hash>,
+    /// An attempt failed: what it took over is still to be covered.
+    behind: bool,
     /// The publisher thread sleeps until something comes.
     idle: bool,
     stopped: bool,
@@ -112,8 +126,12 @@ struct State {
     history_size: u64,
     noted: u64,
     latest: Option<(u64, String)>,
+    /// Which file the history is.
+    history_id: FileId,
     /// A sync or rename that failed: what is on the disk is not known, and nothing more is written.
-    failed: Option<IoFailure>,
+    failed: Option<Arc<HaltCause>>,
+    /// The log has ended: the folder may be somebody else's by now.
+    closed: bool,
 }
 
 #[derive(Debug)]
@@ -135,11 +153,13 @@ impl Publisher {
             state: Mutex::new(State {
                 tree: parts.tree,
                 backlog: Vec::new(),
-                history: parts.history,
-                history_size: parts.history_size,
+                history: parts.history.file,
+                history_id: parts.history.id,
+                history_size: parts.history.size,
                 noted: parts.noted,
                 latest: parts.latest,
                 failed: None,
+                closed: false,
             }),
             covered: Mutex::new(Covered { size, ended: false }),
             covered_grew: Condvar::new(),
@@ -170,12 +190,21 @@ impl Publisher {
     /// On success rows, note and `checkpoint` are on the disk.
     pub(crate) fn publish(&self, noting: Noting) -> Result<String, PublishError> {
         let mut state = lock(&self.state);
-        if let Some(failure) = &state.failed {
-            return Err(PublishError::Unknown(failure.clone()));
+        if state.closed {
+            return Err(PublishError::Closed);
+        }
+        if let Some(cause) = &state.failed {
+            return Err(PublishError::Unknown(Arc::clone(cause)));
         }
         let published = self.publish_next(&mut state, noting);
-        if let Err(PublishError::Unknown(failure)) = &published {
-            state.failed = Some(failure.clone());
+        if let Err(PublishError::Unknown(cause)) = &published {
+            state.failed = Some(Arc::clone(cause));
+        }
+        let mut fresh = lock(&self.fresh);
+        fresh.behind = published.is_err();
+        // Whoever keeps the cadence tries again in an interval.
+        if fresh.behind && mem::take(&mut fresh.idle) {
+            self.fresh_came.notify_one();
         }
         published
     }
@@ -230,13 +259,15 @@ impl Publisher {
                 });
             return Err(match cut {
                 Ok(()) => PublishError::Refused(IoFailure::new(Operation::Write, &path, e)),
-                Err(failure) => PublishError::Unknown(failure),
+                Err(failure) => unknown(failure),
             });
         }
         state
             .history
             .sync_data()
-            .map_err(|e| PublishError::Unknown(IoFailure::new(Operation::Sync, &path, e)))?;
+            .map_err(|e| unknown(IoFailure::new(Operation::Sync, &path, e)))?;
+        check_in_place(self.storage.as_ref(), &path, state.history_id)
+            .map_err(|cause| PublishError::Unknown(Arc::new(cause)))?;
         state.history_size += to_u64(line.len());
         state.noted = size;
         Ok(())
@@ -250,17 +281,15 @@ impl Publisher {
             // What is left of it is removed here, or by the next open.
             return Err(match self.storage.unlink(&tmp) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                    PublishError::Unknown(IoFailure::new(Operation::Remove, &tmp, e))
+                    unknown(IoFailure::new(Operation::Remove, &tmp, e))
                 }
                 Ok(()) | Err(_) => failure,
             });
         }
-        let unknown = |operation, path: &std::path::Path, e| {
-            PublishError::Unknown(IoFailure::new(operation, path, e))
-        };
-        self.storage.replace(&tmp, &path).map_err(|e| unknown(Operation::Rename, &path, e))?;
+        let failed = |operation, path: &Path, e| unknown(IoFailure::new(operation, path, e));
+        self.storage.replace(&tmp, &path).map_err(|e| failed(Operation::Rename, &path, e))?;
         let folder = self.layout.folder();
-        self.storage.sync_folder(folder).map_err(|e| unknown(Operation::Sync, folder, e))
+        self.storage.sync_folder(folder).map_err(|e| failed(Operation::Sync, folder, e))
     }
 
     fn write_tmp(&self, note: &str) -> Result<(), PublishError> {
@@ -271,8 +300,7 @@ impl Publisher {
             .create_new(&tmp, Privacy::Group)
             .map_err(|e| refused(Operation::Create, e))?;
         write_whole(file.as_ref(), note.as_bytes()).map_err(|e| refused(Operation::Write, e))?;
-        file.sync_data()
-            .map_err(|e| PublishError::Unknown(IoFailure::new(Operation::Sync, &tmp, e)))
+        file.sync_data().map_err(|e| unknown(IoFailure::new(Operation::Sync, &tmp, e)))
     }
 
     /// Runs the cadence until [`Publisher::stop`]; `failed` is told of each attempt that did not succeed, and says
@@ -287,10 +315,10 @@ impl Publisher {
         }
     }
 
-    /// Sleeps until records wait and the interval is nearly over; false when stopped.
+    /// Sleeps until records wait to be covered and the interval is nearly over; false when stopped.
     fn wait_for_work(&self, interval: Duration) -> bool {
         let mut fresh = lock(&self.fresh);
-        while fresh.hashes.is_empty() && !fresh.stopped {
+        while fresh.hashes.is_empty() && !fresh.behind && !fresh.stopped {
             fresh.idle = true;
             fresh = self.fresh_came.wait(fresh).unwrap_or_else(PoisonError::into_inner);
         }
@@ -314,8 +342,9 @@ impl Publisher {
         self.fresh_came.notify_all();
     }
 
-    /// Wakes everyone who waits for a checkpoint that will not come.
+    /// Makes no more checkpoints, and wakes everyone who waits for one that will not come. On return none is being made.
     pub(crate) fn end(&self) {
+        lock(&self.state).closed = true;
         lock(&self.covered).ended = true;
         self.covered_grew.notify_all();
     }
@@ -332,6 +361,25 @@ impl Publisher {
             (false, true) => Some(false),
             (false, false) => None,
         }
+    }
+}
+
+fn unknown(failure: IoFailure) -> PublishError {
+    PublishError::Unknown(Arc::new(HaltCause::Io(failure)))
+}
+
+/// Fails where the file at `path` is not the one that was opened there: what is written to an unlinked file is lost.
+pub(crate) fn check_in_place(
+    storage: &dyn Storage,
+    path: &Path,
+    id: FileId,
+) -> Result<(), HaltCause> {
+    match storage.stat(path) {
+        Ok(stat) if stat.id == id => Ok(()),
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(HaltCause::Io(IoFailure::new(Operation::Stat, path, e)))
+        }
+        Ok(_) | Err(_) => Err(HaltCause::Replaced { path: path.to_path_buf() }),
     }
 }
 

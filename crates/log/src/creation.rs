@@ -15,7 +15,7 @@ use indelible_format::own::{Announcement, Create, OwnContext, write_own};
 use indelible_format::record::write_head;
 use indelible_format::tree::leaf_hash;
 
-use crate::error::OpenError;
+use crate::error::{AppendError, OpenError};
 use crate::io::{IoFailure, Operation};
 use crate::keys::key_path;
 use crate::layout::Layout;
@@ -57,13 +57,16 @@ pub(crate) fn create(
     let origin = options.origin.clone().unwrap_or_else(|| Origin::unnamed(&log_id));
     let (signer, secret) = signer_for(options, &origin)?;
 
+    let named = Named { log_id, origin };
+    let genesis = genesis(options, signer.as_ref(), &named)?;
+
     make_folder(storage.as_ref(), creating.folder())?;
     // Before the key: a key without any folder would mean that a log was here.
     sync_folder(storage.as_ref(), layout.parent())?;
     let lock = take_lock(storage.as_ref(), &creating, holder)?;
     make_folder(storage.as_ref(), &creating.tree())?;
     make_folder(storage.as_ref(), &creating.quarantine())?;
-    write_contents(storage, &creating, options, signer.as_ref(), &Named { log_id, origin })?;
+    write_contents(storage, &creating, signer.as_ref(), &named.origin, &genesis)?;
     if let Some(secret) = secret {
         let line = zeroize::Zeroizing::new(format!("{}\n", secret.encode().as_str()));
         write_file(storage.as_ref(), &key, line.as_bytes(), Privacy::Owner)?;
@@ -109,18 +112,18 @@ fn signer_for(options: &Options, origin: &Origin) -> Result<SignerAndSecret, Ope
 fn write_contents(
     storage: &Arc<dyn Storage>,
     creating: &Layout,
-    options: &Options,
     signer: &dyn Signer,
-    named: &Named,
+    origin: &Origin,
+    (line, hash): &(Vec<u8>, Hash),
 ) -> Result<(), OpenError> {
-    let (line, hash) = genesis(options, signer, named)?;
-    write_file(storage.as_ref(), &creating.segment(0), &line, Privacy::Group)?;
+    write_file(storage.as_ref(), &creating.segment(0), line, Privacy::Group)?;
     let mut tree = TreeStore::empty(Arc::clone(storage), creating.clone());
-    tree.extend(&[leaf_hash(&hash)]).map_err(|error| match error {
-        ExtendError::Refused(failure) | ExtendError::Unknown(failure) => failure,
+    tree.extend(&[leaf_hash(hash)]).map_err(|error| match error {
+        ExtendError::Refused(failure) => failure.into(),
+        ExtendError::Unknown(cause) => OpenError::Append(AppendError::Halted(cause.into())),
     })?;
     write_file(storage.as_ref(), &creating.history(), b"", Privacy::Group)?;
-    let text = Checkpoint { origin: named.origin.clone(), size: 1, root: tree.root() }.text();
+    let text = Checkpoint { origin: origin.clone(), size: 1, root: tree.root() }.text();
     let signature = signer.sign(text.as_bytes()).map_err(OpenError::Signer)?;
     let note = Note { text, signatures: vec![signature] }.to_string();
     write_file(storage.as_ref(), &creating.checkpoint(), note.as_bytes(), Privacy::Group)?;
@@ -147,6 +150,11 @@ fn genesis(
     let context = OwnContext { log_id: named.log_id, origin: &named.origin };
     write_own(&mut line, 0, &create, &context, &mut crate::signer::unsigned);
     Salts::new(options.salting).write(&mut line)?;
+    // The brace that ends the entry comes with the link.
+    let (size, limit) = (line.len() + 1, options.entry_size_max);
+    if size > limit {
+        return Err(OpenError::GenesisTooLarge { limit, size });
+    }
     let hash = seal(&mut line, 0, &Hash::ZERO);
     line.push(b'\n');
     Ok((line, hash))
@@ -167,13 +175,16 @@ pub(crate) fn take_lock(
     layout: &Layout,
     holder: &str,
 ) -> Result<Box<dyn Lock>, OpenError> {
-    let path = layout.lock();
-    storage.lock(&path, holder).map_err(|error| match error {
+    storage.lock(&layout.lock(), holder).map_err(|error| not_locked(layout, error))
+}
+
+pub(crate) fn not_locked(layout: &Layout, error: LockError) -> OpenError {
+    match error {
         LockError::Held { holder } => {
             OpenError::Locked { folder: layout.folder().to_path_buf(), holder }
         }
-        LockError::Io(e) => OpenError::Io(IoFailure::new(Operation::Lock, &path, e)),
-    })
+        LockError::Io(e) => OpenError::Io(IoFailure::new(Operation::Lock, &layout.lock(), e)),
+    }
 }
 
 pub(crate) fn parent_of(path: &Path) -> &Path {

@@ -131,6 +131,22 @@ pub enum OpenError {
         /// The old log's folder.
         folder: PathBuf,
     },
+    /// The reason for continuing a log in a new one is too long.
+    #[error("the reason has {size} bytes: it must have at most {limit}")]
+    ReasonTooLong {
+        /// The most bytes.
+        limit: usize,
+        /// Its bytes.
+        size: usize,
+    },
+    /// The first record of a new log would be larger than its records may be.
+    #[error("the log's first record has {size} bytes: a record may have {limit}")]
+    GenesisTooLarge {
+        /// The most bytes of an entry.
+        limit: usize,
+        /// Bytes of this one.
+        size: usize,
+    },
     /// The signer did not sign.
     #[error("the signer failed: {0}")]
     Signer(SignError),
@@ -228,6 +244,10 @@ pub enum AppendError {
         /// Bytes that the event needs.
         size: usize,
     },
+    /// Rejected: the log was opened just now and is still reading which `event_id`s it has, and the caller did not want
+    /// to wait.
+    #[error("the event_ids of the log's last records are still being read; try again")]
+    NotReady,
     /// Rejected: the `event_id` was used with other content.
     #[error("event_id is already used by a record with other content{}", in_record(*seq))]
     Conflict {
@@ -261,6 +281,9 @@ pub enum Obstacle {
     /// The signer did not sign.
     #[error(transparent)]
     Signer(SignError),
+    /// The log was closed meanwhile.
+    #[error("the log is closed")]
+    Closed,
 }
 
 fn in_record(seq: Option<u64>) -> String {
@@ -280,8 +303,8 @@ impl AppendError {
 pub struct Halt(Arc<HaltCause>);
 
 impl Halt {
-    pub(crate) fn new(cause: HaltCause) -> Self {
-        Self(Arc::new(cause))
+    pub(crate) fn new(cause: impl Into<Arc<HaltCause>>) -> Self {
+        Self(cause.into())
     }
 
     /// What happened.
@@ -355,6 +378,9 @@ pub enum CheckpointError {
     /// The log has halted.
     #[error("no checkpoint made, the log has halted: {0}")]
     Halted(Halt),
+    /// The log is closed.
+    #[error("no checkpoint made, the log is closed")]
+    Closed,
 }
 
 /// Why a log was not closed in order. Everything acknowledged is kept all the same.

@@ -108,6 +108,13 @@ impl Window {
         self.forgotten_early
     }
 
+    /// Forgets everything, to be filled anew; nothing may be in flight.
+    pub(crate) fn clear(&mut self) {
+        self.known.clear();
+        self.order.clear();
+        self.forgotten_early = 0;
+    }
+
     pub(crate) fn look(&self, key: &EventKey) -> Sighting {
         match self.known.get(&key.id) {
             None => Sighting::New,

@@ -163,7 +163,7 @@ impl AuditLog {
         mend.files(&mut recovery)?;
         let tree =
             TreeStore::open(Arc::clone(&storage), layout.clone(), seen.mark.frontier.clone())?;
-        let (history, history_size) = open_history(storage.as_ref(), &layout)?;
+        let history = open_history(storage.as_ref(), &layout)?;
         let publisher = Arc::new(Publisher::new(PublisherParts {
             storage: Arc::clone(&storage),
             layout: layout.clone(),
@@ -171,7 +171,6 @@ impl AuditLog {
             signer,
             tree,
             history,
-            history_size,
             noted: seen.mark.noted,
             latest: seen.mark.latest.clone(),
         }));
@@ -217,10 +216,11 @@ impl AuditLog {
             let guard = HaltOnPanic { writer };
             publisher.run(interval, |error| match error {
                 PublishError::Refused(_) | PublishError::Signer(_) => Cadence::GoesOn,
-                PublishError::Unknown(failure) => {
-                    guard.writer.halt(&Halt::new(HaltCause::Io(failure)));
+                PublishError::Unknown(cause) => {
+                    guard.writer.halt(&Halt::new(cause));
                     Cadence::Ended
                 }
+                PublishError::Closed => Cadence::Ended,
             });
         })?;
         if rebuild {
@@ -278,13 +278,14 @@ impl AuditLog {
         self.submit_one(event.borrow(), None, WhenFull::Wait)
     }
 
-    /// Queues an event, or refuses it with [`AppendError::QueueFull`] where the queue is full.
+    /// Queues an event, or refuses it: with [`AppendError::QueueFull`] where the queue is full, and with
+    /// [`AppendError::NotReady`] where it carries an `event_id` and opening is still reading which the log has.
     ///
     /// # Durability
     /// As [`AuditLog::submit`].
     ///
     /// # Errors
-    /// As [`AuditLog::submit`], and [`AppendError::QueueFull`].
+    /// As [`AuditLog::submit`], [`AppendError::QueueFull`] and [`AppendError::NotReady`].
     pub fn try_submit(&self, event: impl Borrow<Event>) -> Result<Pending, AppendError> {
         self.submit_one(event.borrow(), None, WhenFull::Refuse)
     }
@@ -423,8 +424,9 @@ impl AuditLog {
         self.publisher.publish(noting).map_err(|error| match error {
             PublishError::Refused(failure) => CheckpointError::Refused(Obstacle::Io(failure)),
             PublishError::Signer(error) => CheckpointError::Refused(Obstacle::Signer(error)),
-            PublishError::Unknown(failure) => {
-                let halt = Halt::new(HaltCause::Io(failure));
+            PublishError::Closed => CheckpointError::Closed,
+            PublishError::Unknown(cause) => {
+                let halt = Halt::new(cause);
                 self.writer.halt(&halt);
                 CheckpointError::Halted(halt)
             }

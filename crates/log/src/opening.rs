@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::checkpoints::Publisher;
+use crate::checkpoints::{OpenHistory, Publisher};
 use crate::creation;
 use crate::error::OpenError;
 use crate::io::{IoFailure, Operation};
@@ -16,7 +16,7 @@ use crate::options::{NetworkFileSystem, Options};
 use crate::recovery::inspect::{Inspection, Seen};
 use crate::recovery::tail::TailSeen;
 use crate::storage::local::LocalStorage;
-use crate::storage::{Access, Kind, Medium, Privacy, Storage, StorageFile};
+use crate::storage::{Access, Kind, Medium, Privacy, Storage};
 use crate::writer::active::Active;
 use crate::writer::commit::{Boundary, Committer, Head};
 use crate::writer::salts::Salts;
@@ -83,7 +83,7 @@ fn check_folder(storage: &dyn Storage, folder: &Path) -> Result<(), OpenError> {
 pub(crate) fn open_history(
     storage: &dyn Storage,
     layout: &Layout,
-) -> Result<(Box<dyn StorageFile>, u64), OpenError> {
+) -> Result<OpenHistory, OpenError> {
     let path = layout.history();
     let file = match storage.open(&path, Access::Append) {
         Ok(file) => file,
@@ -97,8 +97,8 @@ pub(crate) fn open_history(
         }
         Err(e) => return Err(IoFailure::new(Operation::Open, &path, e).into()),
     };
-    let size = file.stat().map_err(IoFailure::of(Operation::Stat, &path))?.size;
-    Ok((file, size))
+    let stat = file.stat().map_err(IoFailure::of(Operation::Stat, &path))?;
+    Ok(OpenHistory { file, id: stat.id, size: stat.size })
 }
 
 /// The committer of a log whose files are mended.

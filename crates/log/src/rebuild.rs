@@ -2,21 +2,24 @@
 //! wait for it.
 
 use std::cmp::Ordering;
+use std::time::Duration;
 
 use indelible_format::record::{Content, Head, Record};
 use indelible_format::time::Timestamp;
 
-use crate::idempotency::EventKey;
+use crate::idempotency::{EventKey, Window};
 use crate::io::{IoFailure, Operation};
 use crate::layout::Layout;
 use crate::lines::Line;
 use crate::options::{Idempotency, Options};
 use crate::segment::{Segment, numbers, to_u64};
-use crate::storage::{Access, Storage};
+use crate::storage::{Access, FileId, Storage};
 use crate::writer::group::{WindowState, Writer};
 
 /// How often a rotation may get in the way of finding the segments.
-const TRIES: u32 = 16;
+const TRIES: u64 = 16;
+/// How long to wait before the tail is read again that could not be read.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Whether there is anything to remember: records behind the genesis, and a window to put them into.
 pub(crate) fn needed(options: &Options, records: u64) -> bool {
@@ -24,36 +27,48 @@ pub(crate) fn needed(options: &Options, records: u64) -> bool {
     records > 1 && (limits.records > 0 || !limits.period.is_zero())
 }
 
-/// Reads the tail into the writer's window, and lets those go on who wait for it.
+/// Reads the tail into the writer's window, and lets those go on who wait for it. Where it can't be read, appends that
+/// carry an `event_id` are refused until a later try succeeds.
 pub(crate) fn rebuild(
     storage: &dyn Storage,
     layout: &Layout,
     writer: &Writer,
     limits: Idempotency,
 ) {
-    let state = match read_tail(storage, layout, writer, limits) {
-        Ok(()) => WindowState::Ready,
-        Err(failure) => WindowState::Failed(failure),
-    };
-    writer.window_is(state);
+    // What comes later carries no `event_id` before the window is ready.
+    let end = writer.durable();
+    loop {
+        writer.with_window(Window::clear);
+        match read_tail(storage, layout, writer, &Bounds { end, limits }) {
+            Ok(()) => return writer.window_is(WindowState::Ready),
+            Err(failure) => writer.window_is(WindowState::Failed(failure)),
+        }
+        if !writer.stays_open_for(PAUSE) {
+            return;
+        }
+    }
+}
+
+/// How much of the tail is to be remembered.
+struct Bounds {
+    /// Seq behind the last record.
+    end: u64,
+    limits: Idempotency,
 }
 
 fn read_tail(
     storage: &dyn Storage,
     layout: &Layout,
     writer: &Writer,
-    limits: Idempotency,
+    bounds: &Bounds,
 ) -> Result<(), IoFailure> {
-    let end = writer.durable();
     let fit = writer.with_window(|window| to_u64(window.count_max()));
-    let by_count = end.saturating_sub(limits.records);
-    let at_most = end.saturating_sub(fit);
-    let segments = open_from(storage, layout, |first, newest| {
-        let cutoff = newest
-            .saturating_add_ns(-i128::try_from(limits.period.as_nanos()).unwrap_or(i128::MAX));
-        first.seq <= at_most || (first.seq <= by_count && first.timestamp < cutoff)
-    })?;
-    for segment in &segments {
+    let at_most = bounds.end.saturating_sub(fit);
+    let found = find_from(storage, layout, |first, newest| bounds.reaches(at_most, first, newest))?;
+    let mut moved = 0;
+    for found in found {
+        // A segment that retention has removed meanwhile has nothing left to remember.
+        let Some(segment) = open_moved(storage, layout, &found, &mut moved)? else { continue };
         let from = segment.seek(segment.size, |head| {
             if head.seq < at_most { Ordering::Less } else { Ordering::Greater }
         })?;
@@ -64,13 +79,23 @@ fn read_tail(
                 return Ok(());
             }
             let Ok(record) = Record::parse(bytes) else { continue };
-            if record.seq() >= end {
+            if record.seq() >= bounds.end {
                 return Ok(());
             }
             remember(writer, &record);
         }
     }
     Ok(())
+}
+
+impl Bounds {
+    /// Whether a segment that begins with `first` is old enough to begin with.
+    fn reaches(&self, at_most: u64, first: &Head, newest: Timestamp) -> bool {
+        let period = i128::try_from(self.limits.period.as_nanos()).unwrap_or(i128::MAX);
+        let by_count = self.end.saturating_sub(self.limits.records);
+        let is_older = first.timestamp < newest.saturating_add_ns(-period);
+        first.seq <= at_most || (first.seq <= by_count && is_older)
+    }
 }
 
 fn remember(writer: &Writer, record: &Record<'_>) {
@@ -82,44 +107,74 @@ fn remember(writer: &Writer, record: &Record<'_>) {
     });
 }
 
-/// Opens the newest segments, oldest of them first, back to the one for which `reaches` says that it is old enough;
+/// A segment that was looked at, and closed again: there may be more of them than descriptors.
+#[derive(Debug)]
+struct Found {
+    number: u64,
+    id: FileId,
+    first_seq: u64,
+}
+
+/// Finds the newest segments, oldest of them first, back to the one for which `reaches` says that it is old enough;
 /// `reaches` gets a segment's first head and the newest segment's time.
-fn open_from(
+fn find_from(
     storage: &dyn Storage,
     layout: &Layout,
     reaches: impl Fn(&Head, Timestamp) -> bool,
-) -> Result<Vec<Segment>, IoFailure> {
+) -> Result<Vec<Found>, IoFailure> {
     let mut tries = 0;
     loop {
-        match try_open_from(storage, layout, &reaches) {
+        match try_find_from(storage, layout, &reaches) {
             // A rotation renamed a file between listing and opening.
             Err(failure) if failure.is_not_found() && tries < TRIES => tries += 1,
-            opened => return opened,
+            found => return found,
         }
     }
 }
 
-fn try_open_from(
+fn try_find_from(
     storage: &dyn Storage,
     layout: &Layout,
     reaches: impl Fn(&Head, Timestamp) -> bool,
-) -> Result<Vec<Segment>, IoFailure> {
-    let mut opened: Vec<Segment> = Vec::new();
+) -> Result<Vec<Found>, IoFailure> {
+    let mut found: Vec<Found> = Vec::new();
     let mut newest = None;
     for number in numbers(storage, layout)?.into_iter().rev() {
         let segment = Segment::open(storage, layout, number, Access::Read)?;
         let Some(first) = segment.first else { continue };
         // A file seen twice was renamed meanwhile, and another one moved out of sight.
-        if opened.iter().any(|seen| seen.id == segment.id) {
+        if found.last().is_some_and(|seen| seen.id == segment.id) {
             let moved = std::io::Error::from(std::io::ErrorKind::NotFound);
             return Err(IoFailure::new(Operation::Open, &segment.path, moved));
         }
         let newest = *newest.get_or_insert(first.timestamp);
-        opened.push(segment);
+        found.push(Found { number, id: segment.id, first_seq: first.seq });
         if reaches(&first, newest) {
             break;
         }
     }
-    opened.reverse();
-    Ok(opened)
+    found.reverse();
+    Ok(found)
+}
+
+/// Opens a segment where rotations have moved it: up by `moved` numbers since it was found, or by more by now.
+fn open_moved(
+    storage: &dyn Storage,
+    layout: &Layout,
+    found: &Found,
+    moved: &mut u64,
+) -> Result<Option<Segment>, IoFailure> {
+    let highest = numbers(storage, layout)?.first().copied().unwrap_or(0);
+    for number in found.number + *moved..=highest.max(found.number + *moved) + TRIES {
+        let segment = match Segment::open(storage, layout, number, Access::Read) {
+            Err(failure) if failure.is_not_found() => continue,
+            opened => opened?,
+        };
+        let first_seq = segment.first.as_ref().map(|head| head.seq);
+        if segment.id == found.id && first_seq == Some(found.first_seq) {
+            *moved = number - found.number;
+            return Ok(Some(segment));
+        }
+    }
+    Ok(None)
 }

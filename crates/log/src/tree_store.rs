@@ -11,10 +11,12 @@ use indelible_format::chain::Hash;
 use indelible_format::tile::{fold, node_span, row_count, rows};
 use indelible_format::tree::{Frontier, NodeId};
 
+use crate::checkpoints::check_in_place;
+use crate::error::HaltCause;
 use crate::io::{IoFailure, Operation};
 use crate::layout::Layout;
 use crate::segment::{read_range, to_u64};
-use crate::storage::{Access, Privacy, Storage, StorageFile};
+use crate::storage::{Access, FileId, Privacy, Stat, Storage, StorageFile};
 
 const HASH_SIZE: u64 = 32;
 /// Hashes of a row that fold to one of the next.
@@ -25,8 +27,8 @@ const FANOUT: usize = 256;
 pub(crate) enum ExtendError {
     /// Nothing changed: it may be tried again.
     Refused(IoFailure),
-    /// What is on the disk is not known.
-    Unknown(IoFailure),
+    /// What is on the disk is not known, or it is not in the folder.
+    Unknown(HaltCause),
 }
 
 /// The rows of one log, open for appending.
@@ -41,6 +43,7 @@ pub(crate) struct TreeStore {
 #[derive(Debug)]
 struct Row {
     file: Box<dyn StorageFile>,
+    id: FileId,
     /// Hashes that are synced.
     count: u64,
     /// The hashes behind the last full tile.
@@ -135,14 +138,13 @@ impl TreeStore {
             },
         );
         if let Err(failure) = written {
-            self.cut_back(touched).map_err(ExtendError::Unknown)?;
+            self.cut_back(touched).map_err(unknown)?;
             return Err(ExtendError::Refused(failure));
         }
         for (index, (row, _)) in self.rows.iter().zip(extensions).enumerate() {
             let path = self.path(index);
-            row.file
-                .sync_data()
-                .map_err(|e| ExtendError::Unknown(IoFailure::new(Operation::Sync, &path, e)))?;
+            row.file.sync_data().map_err(|e| unknown(IoFailure::new(Operation::Sync, &path, e)))?;
+            check_in_place(self.storage.as_ref(), &path, row.id).map_err(ExtendError::Unknown)?;
         }
         Ok(())
     }
@@ -158,13 +160,15 @@ impl TreeStore {
                     return Err(ExtendError::Refused(IoFailure::new(Operation::Create, &path, e)));
                 }
             };
-            self.rows.push(Row { file, count: 0, open_tile: Vec::new() });
+            let stat =
+                file.stat().map_err(|e| unknown(IoFailure::new(Operation::Stat, &path, e)))?;
+            self.rows.push(Row { file, id: stat.id, count: 0, open_tile: Vec::new() });
         }
         if count > have {
             let tree = self.layout.tree();
             self.storage
                 .sync_folder(&tree)
-                .map_err(|e| ExtendError::Unknown(IoFailure::new(Operation::Sync, &tree, e)))?;
+                .map_err(|e| unknown(IoFailure::new(Operation::Sync, &tree, e)))?;
         }
         Ok(())
     }
@@ -191,7 +195,7 @@ impl TreeStore {
             .storage
             .open(&path, Access::Append)
             .map_err(IoFailure::of(Operation::Open, &path))?;
-        let size = file.stat().map_err(IoFailure::of(Operation::Stat, &path))?.size;
+        let Stat { size, id, .. } = file.stat().map_err(IoFailure::of(Operation::Stat, &path))?;
         if size < count * HASH_SIZE {
             let short = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
             return Err(IoFailure::new(Operation::Read, &path, short));
@@ -203,7 +207,7 @@ impl TreeStore {
         let whole_tiles = count - count % to_u64(FANOUT);
         let open_tile = read_hashes(file.as_ref(), whole_tiles, count)
             .map_err(IoFailure::of(Operation::Read, &path))?;
-        Ok(Row { file, count, open_tile })
+        Ok(Row { file, id, count, open_tile })
     }
 
     /// Removes rows that a tree of this size does not have: a crash left them, beyond the mark.
@@ -225,6 +229,10 @@ impl TreeStore {
         }
         self.storage.sync_folder(&tree).map_err(IoFailure::of(Operation::Sync, &tree))
     }
+}
+
+fn unknown(failure: IoFailure) -> ExtendError {
+    ExtendError::Unknown(HaltCause::Io(failure))
 }
 
 /// Reads single nodes of the tree from the rows, without holding any of them open for writing.

@@ -51,6 +51,8 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// Takes the exclusive lock on the file at `path` (made if absent), and writes `holder` into it.
     /// Held until the returned value is dropped, or the process ends.
     fn lock(&self, path: &Path, holder: &str) -> Result<Box<dyn Lock>, LockError>;
+    /// Takes the exclusive lock on the file at `path` and writes nothing; nothing where there is no such file.
+    fn lock_untouched(&self, path: &Path) -> Result<Option<Box<dyn Lock>>, LockError>;
     /// What kind of file system `folder` is on.
     fn medium(&self, folder: &Path) -> io::Result<Medium>;
 }

@@ -52,7 +52,8 @@ impl From<PublishError> for CommitError {
         match error {
             PublishError::Refused(failure) => Self::Refused(Obstacle::Io(failure)),
             PublishError::Signer(error) => Self::Refused(Obstacle::Signer(error)),
-            PublishError::Unknown(failure) => HaltCause::Io(failure).into(),
+            PublishError::Unknown(cause) => Self::Halted(Halt::new(cause)),
+            PublishError::Closed => Self::Refused(Obstacle::Closed),
         }
     }
 }

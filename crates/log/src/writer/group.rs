@@ -11,6 +11,7 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::checkpoints::lock;
 use crate::error::{AppendError, Halt, HaltCause, NotRemoved, Obstacle};
@@ -166,6 +167,12 @@ impl Writer {
         if when_full == WhenFull::Refuse && queue.waiting_size + size > self.size_max {
             let (waiting, limit) = (queue.waiting_size, self.size_max);
             return Err(AppendError::QueueFull { waiting, limit, size });
+        }
+        if when_full == WhenFull::Refuse
+            && matches!(queue.window_state, WindowState::Rebuilding)
+            && submissions.iter().any(|submission| submission.key.is_some())
+        {
+            return Err(AppendError::NotReady);
         }
         'next: for submission in submissions {
             loop {
@@ -327,6 +334,16 @@ impl Writer {
     pub(crate) fn window_is(&self, state: WindowState) {
         lock(&self.queue).window_state = state;
         self.changed.notify_all();
+    }
+
+    /// Waits; true where the log still takes events after `pause`, false as soon as it does not.
+    pub(crate) fn stays_open_for(&self, pause: Duration) -> bool {
+        let queue = lock(&self.queue);
+        let (queue, _) = self
+            .changed
+            .wait_timeout_while(queue, pause, |queue| matches!(queue.state, State::Open))
+            .unwrap_or_else(PoisonError::into_inner);
+        matches!(queue.state, State::Open)
     }
 
     /// Whether the log still takes events.

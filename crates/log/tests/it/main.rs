@@ -9,6 +9,8 @@ mod checker;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod daily;
+#[cfg(test)]
 mod forged;
 #[cfg(test)]
 mod hands;

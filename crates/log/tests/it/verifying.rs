@@ -238,6 +238,9 @@ impl Storage for BadSectors {
     fn lock(&self, path: &Path, holder: &str) -> Result<Box<dyn Lock>, LockError> {
         self.disk.lock(path, holder)
     }
+    fn lock_untouched(&self, path: &Path) -> Result<Option<Box<dyn Lock>>, LockError> {
+        self.disk.lock_untouched(path)
+    }
     fn medium(&self, folder: &Path) -> io::Result<Medium> {
         self.disk.medium(folder)
     }

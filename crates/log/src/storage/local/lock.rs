@@ -42,6 +42,18 @@ impl LocalLock {
         Err(io::Error::from(LockFileReplaced).into())
     }
 
+    /// Takes the lock at `path` without a trace, also where nothing can be written; nothing where there is none.
+    pub(super) fn take_untouched(
+        storage: &LocalStorage,
+        path: &Path,
+    ) -> Result<Option<Self>, LockError> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+        match storage.descriptors.open(path, flags, Mode::empty()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            opened => Self::take_opened(storage, opened?, path),
+        }
+    }
+
     /// Locks what was opened at `path`; nothing where another process has unlinked or replaced it since then.
     fn take_opened(
         storage: &LocalStorage,

@@ -145,6 +145,11 @@ impl Storage for LocalStorage {
         Ok(Box::new(lock::LocalLock::take(self, entry(path), holder)?))
     }
 
+    fn lock_untouched(&self, path: &Path) -> Result<Option<Box<dyn Lock>>, LockError> {
+        let lock = lock::LocalLock::take_untouched(self, entry(path))?;
+        Ok(lock.map(|lock| -> Box<dyn Lock> { Box::new(lock) }))
+    }
+
     fn medium(&self, folder: &Path) -> io::Result<Medium> {
         Ok(medium::of(&rustix::fs::fstatfs(self.open_folder(folder)?)?))
     }

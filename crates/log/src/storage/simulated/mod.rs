@@ -211,18 +211,24 @@ impl State {
     }
 
     /// The token of the lock at `path`, or what its holder wrote.
-    fn lock(&mut self, path: &Path, holder: &str) -> io::Result<Result<Arc<()>, String>> {
+    /// Locks the file at `path`; with a `holder`, makes it where it is absent, and writes that into it.
+    fn lock(&mut self, path: &Path, holder: Option<&str>) -> io::Result<Result<Arc<()>, String>> {
         let place = self.tree.locate(path)?;
-        let inode = match place.found {
-            Some(inode) => inode,
-            None => self.tree.add(&place, Node::file(file::Content::default(), 0o640))?,
+        let inode = match (place.found, holder) {
+            (Some(inode), _) => inode,
+            (None, Some(_)) => {
+                self.tree.add(&place, Node::file(file::Content::default(), 0o640))?
+            }
+            (None, None) => return Err(io::ErrorKind::NotFound.into()),
         };
         let content = self.tree.content_mut(inode)?;
         self.locks.retain(|(_, token)| token.strong_count() > 0);
         if self.locks.iter().any(|(locked, _)| *locked == inode) {
             return Ok(Err(super::local::clean_holder(content.cached())));
         }
-        *content = file::Content::synced(holder.into());
+        if let Some(holder) = holder {
+            *content = file::Content::synced(holder.into());
+        }
         let token = Arc::new(());
         self.locks.push((inode, Arc::downgrade(&token)));
         Ok(Ok(token))
@@ -323,9 +329,19 @@ impl Storage for SimulatedDisk {
 
     fn lock(&self, path: &Path, holder: &str) -> Result<Box<dyn Lock>, LockError> {
         let call = Call::new(OperationKind::Lock, path);
-        match self.operate(call, |state, _| state.lock(path, holder))? {
+        match self.operate(call, |state, _| state.lock(path, Some(holder)))? {
             Ok(token) => Ok(Box::new(SimulatedLock { _token: token })),
             Err(holder) => Err(LockError::Held { holder }),
+        }
+    }
+
+    fn lock_untouched(&self, path: &Path) -> Result<Option<Box<dyn Lock>>, LockError> {
+        let call = Call::new(OperationKind::Lock, path);
+        match self.operate(call, |state, _| state.lock(path, None)) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e.into()),
+            Ok(Ok(token)) => Ok(Some(Box::new(SimulatedLock { _token: token }))),
+            Ok(Err(holder)) => Err(LockError::Held { holder }),
         }
     }
 

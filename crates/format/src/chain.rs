@@ -107,7 +107,11 @@ pub fn seal(buf: &mut Vec<u8>, start: usize, prev: &Hash) -> Hash {
 
 /// The one place that says what a record's hash covers: the digits of `_prev_hash` are just the first block.
 fn link_hash(prev_hex: &[u8; 64], entry_head: &[u8]) -> Hash {
-    Hash(sha256::of_block_and_rest(prev_hex, entry_head, b'}'))
+    Hash(sha256::of(message(prev_hex, entry_head)))
+}
+
+fn message<'m>(prev_hex: &'m [u8; 64], entry_head: &'m [u8]) -> sha256::Message<'m> {
+    sha256::Message { first: prev_hex, rest: entry_head, last: b'}' }
 }
 
 /// A line taken apart into its entry and its link.
@@ -182,7 +186,17 @@ impl<'a> LinkDigits<'a> {
     /// Says nothing about `prev_hash`, but that it is what the hash covers: whether it is lower-case hexadecimal shows
     /// when it is compared with the digits of the record before.
     pub fn right_hash(&self) -> Option<Hash> {
-        let hash = link_hash(self.prev_hash, self.entry_head);
+        self.if_stated(link_hash(self.prev_hash, self.entry_head))
+    }
+
+    /// Does for several lines at once what [`right_hash`](Self::right_hash) does, in less time.
+    pub fn right_hashes<const N: usize>(lines: &[Self; N]) -> [Option<Hash>; N] {
+        let messages = lines.map(|line| message(line.prev_hash, line.entry_head));
+        let mut hashes = sha256::of_each(&messages).into_iter().map(Hash);
+        lines.map(|line| hashes.next().and_then(|hash| line.if_stated(hash)))
+    }
+
+    fn if_stated(&self, hash: Hash) -> Option<Hash> {
         (hash.to_hex() == *self.hash).then_some(hash)
     }
 }
@@ -270,8 +284,10 @@ mod tests {
         for bit in 0..line.len() * 8 {
             let mut changed = line.clone();
             changed[bit / 8] ^= 1 << (bit % 8);
-            let right = LinkDigits::split(&changed).and_then(|digits| digits.right_hash());
-            assert_eq!(right, None, "bit {bit}");
+            let Some(changed) = LinkDigits::split(&changed) else { continue };
+            assert_eq!(changed.right_hash(), None, "bit {bit}");
+            let right = LinkDigits::right_hashes(&[digits, changed, digits]);
+            assert_eq!(right, [Some(hash), None, Some(hash)], "bit {bit}");
         }
         for size in 0..=156 {
             assert_eq!(LinkDigits::split(&line[line.len() - size..]), None, "{size} bytes");

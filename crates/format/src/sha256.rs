@@ -24,27 +24,89 @@ const START: [u32; 8] = [
     0x5be0_cd19,
 ];
 
-/// Hashes `first`, then `rest`, then the one byte `last`.
-pub(crate) fn of_block_and_rest(first: &[u8; BLOCK_SIZE], rest: &[u8], last: u8) -> [u8; 32] {
+/// A block, what follows it, and one byte more.
+#[derive(Clone, Copy)]
+pub(crate) struct Message<'m> {
+    pub(crate) first: &'m [u8; BLOCK_SIZE],
+    pub(crate) rest: &'m [u8],
+    pub(crate) last: u8,
+}
+
+impl<'m> Message<'m> {
+    /// The whole blocks of `rest`.
+    fn blocks(&self) -> &'m [[u8; BLOCK_SIZE]] {
+        self.rest.as_chunks::<BLOCK_SIZE>().0
+    }
+
+    /// Puts what is left of `rest`, then `last`, and the padding into `end`, which is empty.
+    fn finish(&self, end: &mut End) {
+        let (_, tail) = self.rest.as_chunks::<BLOCK_SIZE>();
+        let bytes = u64::try_from(BLOCK_SIZE + self.rest.len() + 1).unwrap_or(u64::MAX);
+        // At most 63 bytes, `last`, 0x80 and the length: they fit into two blocks.
+        let flat = end.blocks.as_flattened_mut();
+        let (place, padding) = flat.split_at_mut(tail.len());
+        place.copy_from_slice(tail);
+        if let Some(place) = padding.first_chunk_mut::<2>() {
+            *place = [self.last, 0x80];
+        }
+        end.count = if tail.len() + 2 + LENGTH_SIZE <= BLOCK_SIZE { 1 } else { 2 };
+        if let Some(place) =
+            flat.split_at_mut(end.count * BLOCK_SIZE).0.last_chunk_mut::<LENGTH_SIZE>()
+        {
+            *place = bytes.wrapping_mul(8).to_be_bytes();
+        }
+    }
+}
+
+/// The last blocks of a message, one or two.
+struct End {
+    blocks: [[u8; BLOCK_SIZE]; 2],
+    count: usize,
+}
+
+impl End {
+    const EMPTY: Self = Self { blocks: [[0; BLOCK_SIZE]; 2], count: 0 };
+
+    fn blocks(&self) -> &[[u8; BLOCK_SIZE]] {
+        self.blocks.split_at(self.count.min(2)).0
+    }
+}
+
+/// Hashes a message.
+pub(crate) fn of(message: Message<'_>) -> [u8; 32] {
     let mut state = START;
-    compress256(&mut state, std::slice::from_ref(first));
-    let (blocks, tail) = rest.as_chunks::<BLOCK_SIZE>();
-    compress256(&mut state, blocks);
-    let bytes = u64::try_from(BLOCK_SIZE + rest.len() + 1).unwrap_or(u64::MAX);
-    let length = bytes.wrapping_mul(8).to_be_bytes();
-    // At most 63 bytes, `last`, 0x80 and the length: they fit into two blocks.
-    let mut end = [[0; BLOCK_SIZE]; 2];
-    let size = tail.len() + 2;
-    let flat = end.as_flattened_mut();
-    for (place, byte) in flat.iter_mut().zip(tail.iter().chain(&[last, 0x80])) {
-        *place = *byte;
-    }
-    let used = if size + LENGTH_SIZE <= BLOCK_SIZE { 1 } else { 2 };
-    if let Some(place) = flat.split_at_mut(used * BLOCK_SIZE).0.last_chunk_mut::<LENGTH_SIZE>() {
-        *place = length;
-    }
-    compress256(&mut state, end.split_at(used).0);
+    compress256(&mut state, std::slice::from_ref(message.first));
+    compress256(&mut state, message.blocks());
+    let mut end = End::EMPTY;
+    message.finish(&mut end);
+    compress256(&mut state, end.blocks());
     bytes_of(state)
+}
+
+/// Hashes messages in step: block by block of each, so that the processor need not wait for one to go on with another.
+pub(crate) fn of_each<const N: usize>(messages: &[Message<'_>; N]) -> [[u8; 32]; N] {
+    let mut states = [START; N];
+    for (state, message) in states.iter_mut().zip(messages) {
+        compress256(state, std::slice::from_ref(message.first));
+    }
+    step(&mut states, &messages.map(|message| message.blocks()));
+    let mut ends = [const { End::EMPTY }; N];
+    for (end, message) in ends.iter_mut().zip(messages) {
+        message.finish(end);
+    }
+    step(&mut states, &ends.each_ref().map(End::blocks));
+    states.map(bytes_of)
+}
+
+fn step<const N: usize>(states: &mut [[u32; 8]; N], blocks: &[&[[u8; BLOCK_SIZE]]; N]) {
+    let most = blocks.iter().map(|blocks| blocks.len()).max().unwrap_or(0);
+    for at in 0..most {
+        for (state, blocks) in states.iter_mut().zip(blocks) {
+            if let Some(block) = blocks.get(at) {
+                compress256(state, std::slice::from_ref(block));
+            }
+        }
+    }
 }
 
 /// Hashes the byte 0x00, then `data`.
@@ -114,7 +176,19 @@ mod tests {
         for size in 0..400 {
             let rest = &rest[..size];
             let expected = plain(&[first, rest, b"}"]);
-            assert_eq!(of_block_and_rest(first, rest, b'}'), expected, "{size} bytes");
+            assert_eq!(of(Message { first, rest, last: b'}' }), expected, "{size} bytes");
+        }
+    }
+
+    #[test]
+    fn messages_of_any_sizes_hash_in_step_as_they_do_alone() {
+        let bytes: Vec<u8> =
+            (0..1_000_u32).map(|at| u8::try_from(at * 11 % 253).unwrap()).collect();
+        let (first, rest) = bytes.split_first_chunk::<64>().unwrap();
+        for size in 0..300 {
+            let sizes = [size, 0, size * 7 % 640, 53 + size % 3];
+            let messages = sizes.map(|size| Message { first, rest: &rest[..size], last: b'}' });
+            assert_eq!(of_each(&messages), messages.map(of), "{sizes:?} bytes");
         }
     }
 

@@ -1,15 +1,14 @@
 //! Lines of clients' events, read fast: [`Plain`].
 //!
-//! Invariant: what is taken here, [`Record::parse_to`](super::Record::parse_to) takes too, with the same answers. What
+//! Invariant: what is taken here, and states its right hash, [`Record::parse_to`](super::Record::parse_to) takes too. What
 //! is not taken here may still be a record: of the log's own, redacted, or without any field.
 
 use super::head::split_head;
-use super::{Depth, REDACTED, body, is_own};
-use crate::chain::{Hash, LinkDigits};
-use crate::record::Content;
+use super::{Content, Depth, REDACTED, body, is_own};
+use crate::chain::LinkDigits;
 use crate::time::{TIMESTAMP_SIZE, Timestamp};
 
-/// A line that has the form of a client's event as far as it was checked, and whose hash is right.
+/// A line that has the form of a client's event as far as it was checked. Whether its hash is right, [`LinkDigits`] says.
 ///
 /// For who checks many lines, one after the other: it needs no memory, and gives no reason where it takes none.
 ///
@@ -23,7 +22,7 @@ use crate::time::{TIMESTAMP_SIZE, Timestamp};
 /// let hash = seal(&mut line, 0, &Hash::ZERO);
 ///
 /// let plain = Plain::read(&line, b"1970-01-01T00:00:00.000000004Z", Depth::Form).ok_or("none")?;
-/// assert_eq!((plain.seq, plain.hash), (7, hash));
+/// assert_eq!((plain.seq, plain.link.right_hash()), (7, Some(hash)));
 /// assert!(Plain::read(&line, b"1970-01-01T00:00:00.000000006Z", Depth::Form).is_none());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -34,12 +33,8 @@ pub struct Plain<'a> {
     pub seq: u64,
     /// When it was sequenced, as it is spelt.
     pub timestamp: &'a [u8; TIMESTAMP_SIZE],
-    /// What stands as `_prev_hash`: 64 bytes, which are digits only if they are those of another hash.
-    pub prev_hash: &'a [u8; 64],
-    /// `_hash` as it is spelt.
-    pub hash_digits: &'a [u8; 64],
-    /// `_hash`.
-    pub hash: Hash,
+    /// Its link.
+    pub link: LinkDigits<'a>,
 }
 
 impl<'a> Plain<'a> {
@@ -55,19 +50,12 @@ impl<'a> Plain<'a> {
         {
             return None;
         }
-        let hash = digits.right_hash()?;
         if depth == Depth::Form {
             match body(digits.entry_head, starts).ok()?.content {
                 Content::Event(_) => {}
                 Content::Own(_) | Content::Redacted | Content::Unchecked => return None,
             }
         }
-        Some(Self {
-            seq: head.seq,
-            timestamp: head.timestamp,
-            prev_hash: digits.prev_hash,
-            hash_digits: digits.hash,
-            hash,
-        })
+        Some(Self { seq: head.seq, timestamp: head.timestamp, link: digits })
     }
 }

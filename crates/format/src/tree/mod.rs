@@ -20,6 +20,14 @@ pub fn leaf_hash(record_hash: &Hash) -> Hash {
     Hash::from_bytes(sha256::of_leaf(record_hash.as_bytes()))
 }
 
+/// Turns the hashes of records into their leaves.
+pub fn hash_leaves(hashes: &mut [Hash]) {
+    // One after the other: the processor works on several where none waits for another.
+    for hash in hashes {
+        *hash = leaf_hash(hash);
+    }
+}
+
 /// Returns the hash of the node over `left` and `right`.
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
     Hash::from_bytes(sha256::of_node(left.as_bytes(), right.as_bytes()))

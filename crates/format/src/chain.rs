@@ -15,10 +15,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use sha2::{Digest, Sha256};
-
 use crate::decode_error::DecodeError;
-use crate::hex;
+use crate::{hex, sha256};
 
 /// Size in bytes of `,"_prev_hash":"<64 hex>","_hash":"<64 hex>"}`.
 pub const LINK_SUFFIX_SIZE: usize =
@@ -107,13 +105,13 @@ pub fn seal(buf: &mut Vec<u8>, start: usize, prev: &Hash) -> Hash {
     hash
 }
 
-/// The one place that says what a record's hash covers.
+/// The one place that says what a record's hash covers: the digits of `_prev_hash` are just the first block.
 fn link_hash(prev_hex: &[u8; 64], entry_head: &[u8]) -> Hash {
-    let mut hasher = Sha256::new();
-    hasher.update(prev_hex);
-    hasher.update(entry_head);
-    hasher.update(b"}");
-    Hash(hasher.finalize().into())
+    Hash(sha256::of(message(prev_hex, entry_head)))
+}
+
+fn message<'m>(prev_hex: &'m [u8; 64], entry_head: &'m [u8]) -> sha256::Message<'m> {
+    sha256::Message { first: prev_hex, rest: entry_head, last: b'}' }
 }
 
 /// A line taken apart into its entry and its link.
@@ -158,6 +156,51 @@ impl<'a> Link<'a> {
     }
 }
 
+/// A line taken apart like a [`Link`], its hashes as the digits that stand there: for who checks many lines and needs no
+/// reason where one is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LinkDigits<'a> {
+    /// `entry_json` without its closing `}`.
+    pub entry_head: &'a [u8],
+    /// What stands as `_prev_hash`: 64 bytes of any kind.
+    pub prev_hash: &'a [u8; 64],
+    /// What stands as `_hash`: 64 bytes of any kind.
+    pub hash: &'a [u8; 64],
+}
+
+impl<'a> LinkDigits<'a> {
+    /// Takes `line`, without its LF, apart; `None` where it does not end in a link suffix, or is nothing else.
+    pub fn split(line: &'a [u8]) -> Option<Self> {
+        let (entry_head, suffix) = line.split_last_chunk::<LINK_SUFFIX_SIZE>()?;
+        let suffix = suffix.strip_prefix(BEFORE_PREV.as_bytes())?;
+        let (prev_hash, suffix) = suffix.split_first_chunk()?;
+        let suffix = suffix.strip_prefix(BEFORE_HASH.as_bytes())?;
+        let (hash, suffix) = suffix.split_first_chunk()?;
+        let whole = suffix == AFTER_HASH.as_bytes() && !entry_head.is_empty();
+        whole.then_some(Self { entry_head, prev_hash, hash })
+    }
+
+    /// Computes the hash, and returns it if it is the one that the line states.
+    ///
+    /// Says nothing about `prev_hash`, but that it is what the hash covers: whether it is lower-case hexadecimal shows
+    /// when it is compared with the digits of the record before.
+    pub fn right_hash(&self) -> Option<Hash> {
+        self.if_stated(link_hash(self.prev_hash, self.entry_head))
+    }
+
+    /// Does for several lines at once what [`right_hash`](Self::right_hash) does, in less time.
+    pub fn right_hashes<const N: usize>(lines: &[Self; N]) -> [Option<Hash>; N] {
+        let messages = lines.map(|line| message(line.prev_hash, line.entry_head));
+        let mut hashes = sha256::of_each(&messages).into_iter().map(Hash);
+        lines.map(|line| hashes.next().and_then(|hash| line.if_stated(hash)))
+    }
+
+    fn if_stated(&self, hash: Hash) -> Option<Hash> {
+        (hash.to_hex() == *self.hash).then_some(hash)
+    }
+}
+
 /// Walks through the link suffix; `offset` counts from the start of the line.
 struct Cursor<'a> {
     offset: usize,
@@ -187,6 +230,7 @@ impl Cursor<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sha2::{Digest, Sha256};
 
     fn sealed(entry_head: &str) -> (Vec<u8>, Hash) {
         let mut line = b"before".to_vec();
@@ -225,6 +269,28 @@ mod tests {
             changed[bit / 8] ^= 1 << (bit % 8);
             let intact = Link::split(&changed).is_ok_and(|link| link.hash == link.computed_hash());
             assert!(!intact, "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn digits_are_those_of_the_link_and_every_changed_bit_shows() {
+        let (line, hash) = sealed(r#"{"seq":0"#);
+        let digits = LinkDigits::split(&line).unwrap();
+        let tied = Link::split(&line).unwrap();
+        assert_eq!(digits.entry_head, tied.entry_head);
+        assert_eq!(*digits.prev_hash, tied.prev_hash.to_hex());
+        assert_eq!(*digits.hash, hash.to_hex());
+        assert_eq!(digits.right_hash(), Some(hash));
+        for bit in 0..line.len() * 8 {
+            let mut changed = line.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            let Some(changed) = LinkDigits::split(&changed) else { continue };
+            assert_eq!(changed.right_hash(), None, "bit {bit}");
+            let right = LinkDigits::right_hashes(&[digits, changed, digits]);
+            assert_eq!(right, [Some(hash), None, Some(hash)], "bit {bit}");
+        }
+        for size in 0..=156 {
+            assert_eq!(LinkDigits::split(&line[line.len() - size..]), None, "{size} bytes");
         }
     }
 

@@ -12,6 +12,7 @@ pub mod note;
 pub mod own;
 pub mod proof;
 pub mod record;
+mod sha256;
 pub mod tile;
 pub mod time;
 pub mod tree;

@@ -58,8 +58,21 @@ pub fn fold(hashes: &[Hash]) -> Option<Hash> {
     if let [hash] = hashes {
         return Some(*hash);
     }
-    let (left, right) = hashes.split_at(hashes.len() / 2);
-    Some(node_hash(&fold(left)?, &fold(right)?))
+    // Level by level: the processor works on several nodes at once where none waits for another.
+    let mut nodes = [Hash::ZERO; 128];
+    let (pairs, _) = hashes.as_chunks::<2>();
+    for (node, [left, right]) in nodes.iter_mut().zip(pairs) {
+        *node = node_hash(left, right);
+    }
+    let mut count = pairs.len();
+    while count > 1 {
+        count /= 2;
+        for at in 0..count {
+            let node = node_hash(nodes.get(2 * at)?, nodes.get(2 * at + 1)?);
+            *nodes.get_mut(at)? = node;
+        }
+    }
+    nodes.first().copied()
 }
 
 /// Returns how many hashes row `row` has for a tree of `size` leaves.

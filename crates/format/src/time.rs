@@ -56,6 +56,28 @@ impl Timestamp {
         (time >= Self::MIN).then_some(time)
     }
 
+    /// Says whether `text` is a timestamp, and not earlier than `before`, which is one.
+    ///
+    /// Much faster than [`parse`](Self::parse) where both lie within one second.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use indelible_format::time::Timestamp;
+    /// let before = b"2026-01-02T03:04:05.000000007Z";
+    /// assert!(Timestamp::is_spelt_after(b"2026-01-02T03:04:05.000000007Z", before));
+    /// assert!(!Timestamp::is_spelt_after(b"2026-01-02T03:04:05.00000000xZ", before));
+    /// assert!(!Timestamp::is_spelt_after(b"2026-01-02T03:04:05.000000006Z", before));
+    /// ```
+    pub fn is_spelt_after(text: &[u8; TIMESTAMP_SIZE], before: &[u8; TIMESTAMP_SIZE]) -> bool {
+        let (to_dot, rest) = text.split_at(20);
+        if before.split_at(20).0 != to_dot {
+            return text > before && Self::parse(text).is_some();
+        }
+        let Some((b'Z', fraction)) = rest.split_last() else { return false };
+        fraction.iter().all(u8::is_ascii_digit) && text >= before
+    }
+
     /// Appends the spelling that records use.
     pub fn write(self, buf: &mut Vec<u8>) {
         buf.extend_from_slice(&self.spell());
@@ -218,6 +240,26 @@ mod tests {
             assert_eq!(Timestamp::parse(text.as_bytes()), None, "{text}");
         }
         assert!(Timestamp::parse(b"2024-02-29T03:04:05.000000000Z").is_some());
+    }
+
+    #[test]
+    fn what_is_spelt_after_a_timestamp_is_a_timestamp_and_not_earlier() {
+        let before = *b"2026-01-02T03:04:59.500000000Z";
+        let parsed = Timestamp::parse(&before).unwrap();
+        let mut later = before;
+        // Every byte in every place, alone and before a later second.
+        for second in [b'8', b'9'] {
+            later[18] = second;
+            for at in 0..before.len() {
+                for byte in 0..=u8::MAX {
+                    let mut text = later;
+                    text[at] = byte;
+                    let expected = Timestamp::parse(&text).is_some_and(|time| time >= parsed);
+                    let shown = String::from_utf8_lossy(&text).into_owned();
+                    assert_eq!(Timestamp::is_spelt_after(&text, &before), expected, "{shown}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -67,7 +67,10 @@ pub use reader::{ReadError, Reader, Records, StoredRecord};
 pub use receipt::Receipt;
 pub use recovery::{Adopted, Mended, Recovery};
 pub use signer::{SignError, Signer};
-pub use verify::{Finding, FindingClass, Problem, Report, Verdict, Verifier, VerifyError};
+pub use verify::{
+    Finding, FindingClass, Problem, Progress, Report, Stretch, Verdict, Verifier, VerifyError,
+    Voucher,
+};
 
 /// The README's example compiles.
 #[cfg(doctest)]

@@ -68,6 +68,22 @@ pub fn parse_head(line: &[u8]) -> Result<Head, DecodeError> {
     Ok(Head { seq, timestamp, size })
 }
 
+/// The first two fields of an entry, the timestamp as it is spelt: 30 bytes of any kind.
+pub(super) struct HeadText<'a> {
+    pub(super) seq: u64,
+    pub(super) timestamp: &'a [u8; TIMESTAMP_SIZE],
+}
+
+/// Takes the first two fields off an entry that has more.
+pub(super) fn split_head(entry_head: &[u8]) -> Option<(HeadText<'_>, &[u8])> {
+    let rest = entry_head.strip_prefix(BEFORE_SEQ.as_bytes())?;
+    let mut cursor = Cursor { offset: 0, rest };
+    let seq = cursor.seq().ok()?;
+    let rest = cursor.rest.strip_prefix(BEFORE_TIMESTAMP.as_bytes())?;
+    let (timestamp, rest) = rest.split_first_chunk()?;
+    Some((HeadText { seq, timestamp }, rest.strip_prefix(b"\",")?))
+}
+
 struct Cursor<'a> {
     offset: usize,
     rest: &'a [u8],

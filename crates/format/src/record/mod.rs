@@ -13,6 +13,7 @@
 
 mod fields;
 mod head;
+mod plain;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -27,6 +28,7 @@ pub use crate::decode_error::DecodeError;
 pub use fields::Fields;
 pub(crate) use head::write_number;
 pub use head::{Head, SEQ_MAX, parse_head, write_head};
+pub use plain::Plain;
 
 /// Largest `entry_json`, in bytes, that anything accepts; a log may be configured to less.
 pub const ENTRY_SIZE_MAX: usize = 1 << 20;
@@ -36,6 +38,20 @@ pub const LINE_SIZE_MAX: usize = ENTRY_SIZE_MAX - 1 + LINK_SUFFIX_SIZE;
 
 /// What stands after the head of a line whose content was redacted.
 const REDACTED: &[u8] = b"\"redacted\":true";
+
+/// What stands after the head of a record of the log's own.
+const OWN: &[u8] = b"\"actor\":\"indelible\"";
+
+/// Says how far a client's event is checked. Records of the log's own are checked in full, and of redacted ones all
+/// that is left is, whichever is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "there is nothing between and nothing beyond")]
+pub enum Depth {
+    /// Head, link suffix and `_hash`: that the bytes are those that were chained.
+    Link,
+    /// Every field too, byte by byte: that whoever chained them wrote a record.
+    Form,
+}
 
 /// One line that has the form of a record, and whose hash is right.
 ///
@@ -85,7 +101,7 @@ pub enum Content<'a> {
     Own(OwnRecord),
     /// Nothing any more; a later record of the log's own must say so.
     Redacted,
-    /// Written by a newer version: see [`Record::parse_newer`].
+    /// Not looked at: see [`Depth::Link`] and [`Record::parse_newer`].
     Unchecked,
 }
 
@@ -96,7 +112,25 @@ impl<'a> Record<'a> {
     ///
     /// [`DecodeError`] says at which byte the line stops being a record, and why.
     pub fn parse(line: &'a [u8]) -> Result<Self, DecodeError> {
-        Self::parse_with(line, body)
+        Self::parse_to(line, Depth::Form)
+    }
+
+    /// Reads `line`, without its LF, as far as `depth` says; [`Content::Unchecked`] is what of it was not looked at.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    pub fn parse_to(line: &'a [u8], depth: Depth) -> Result<Self, DecodeError> {
+        Self::parse_with(
+            line,
+            match depth {
+                Depth::Form => body,
+                Depth::Link => |entry_head, start| {
+                    let own = entry_head.get(start..).is_some_and(is_own);
+                    if own { body(entry_head, start) } else { Ok(Body::UNCHECKED) }
+                },
+            },
+        )
     }
 
     /// Reads a line that a newer version wrote: checks head, link suffix and `_hash`, and nothing else.
@@ -113,7 +147,7 @@ impl<'a> Record<'a> {
     #[expect(clippy::similar_names, reason = "a line ends in its link")]
     fn parse_with(
         line: &'a [u8],
-        body: fn(&'a [u8], &Head) -> Result<Body<'a>, DecodeError>,
+        body: fn(&'a [u8], usize) -> Result<Body<'a>, DecodeError>,
     ) -> Result<Self, DecodeError> {
         let link = Link::split(line)?;
         let head = parse_head(line)?;
@@ -125,7 +159,7 @@ impl<'a> Record<'a> {
             let offset = link.entry_head.len();
             return Err(DecodeError::HashMismatch { offset, stated: link.hash, computed });
         }
-        let body = body(link.entry_head, &head)?;
+        let body = body(link.entry_head, head.size)?;
         Ok(Self { line, head, link, body })
     }
 
@@ -181,22 +215,27 @@ impl fmt::Debug for Record<'_> {
     }
 }
 
-/// Reads what follows the head, and tells the log's own records from clients'.
-fn body<'a>(entry_head: &'a [u8], head: &Head) -> Result<Body<'a>, DecodeError> {
+/// Whether the fields behind a head are those of a record of the log's own: it is known by its first bytes.
+fn is_own(fields: &[u8]) -> bool {
+    fields.starts_with(OWN)
+}
+
+/// Reads what follows the head, from `start` on, and tells the log's own records from clients'.
+fn body(entry_head: &[u8], start: usize) -> Result<Body<'_>, DecodeError> {
     if entry_head.len() >= ENTRY_SIZE_MAX {
         return Err(DecodeError::EntryTooLarge { offset: ENTRY_SIZE_MAX });
     }
-    let fields = fields::parse(entry_head, head.size)?;
+    let fields = fields::parse(entry_head, start)?;
     let resource = Some(fields.resource);
     let own = fields.actor() == OWN_ACTOR;
     if own != fields.action().starts_with(OWN_ACTION_PREFIX) {
-        return Err(DecodeError::OwnName { offset: head.size });
+        return Err(DecodeError::OwnName { offset: start });
     }
     if !own {
         return Ok(Body { content: Content::Event(fields), resource });
     }
     if let Some(field) = fields.not_for_own() {
-        return Err(DecodeError::OwnField { offset: head.size, field });
+        return Err(DecodeError::OwnField { offset: start, field });
     }
     let own = OwnRecord::decode(fields.action.raw, fields.metadata, entry_head.len())?;
     Ok(Body { content: Content::Own(own), resource })

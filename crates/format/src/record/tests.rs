@@ -269,3 +269,67 @@ fn event() -> impl Strategy<Value = Event> {
             event
         })
 }
+
+/// The earliest timestamp there is.
+const EARLIEST: &[u8; 30] = b"0001-01-01T00:00:00.000000000Z";
+
+#[test]
+fn only_the_logs_own_records_are_always_checked_in_full() {
+    let not_an_event = sealed(format!(r#"{HEAD}"actor":5"#));
+    assert!(Record::parse(&not_an_event).is_err());
+    let record = Record::parse_to(&not_an_event, Depth::Link).unwrap();
+    assert!(matches!(record.content(), Content::Unchecked));
+    let not_its_own = sealed(format!(r#"{HEAD}"actor":"indelible","action":"c","resource":"d""#));
+    for depth in [Depth::Link, Depth::Form] {
+        let error = Record::parse_to(&not_its_own, depth).unwrap_err();
+        assert_eq!(error, DecodeError::OwnName { offset: HEAD.len() });
+        assert_eq!(Plain::read(&not_its_own, EARLIEST, depth), None);
+        let mut changed = sealed(format!("{HEAD}{PLAIN}"));
+        changed[60] ^= 1;
+        assert!(matches!(Record::parse_to(&changed, depth), Err(DecodeError::HashMismatch { .. })));
+    }
+}
+
+#[test]
+fn plain_lines_are_clients_events_only() {
+    let line = sealed(format!("{HEAD}{PLAIN}"));
+    let redacted = sealed(format!(r#"{HEAD}"redacted":true"#));
+    let bare = sealed(HEAD.trim_end_matches(','));
+    for depth in [Depth::Link, Depth::Form] {
+        let plain = Plain::read(&line, EARLIEST, depth).unwrap();
+        let record = Record::parse(&line).unwrap();
+        assert_eq!((plain.seq, plain.link.right_hash()), (record.seq(), Some(record.hash())));
+        assert_eq!(Timestamp::parse(plain.timestamp), Some(record.timestamp()));
+        let later = b"2026-01-02T03:04:05.000000001Z";
+        assert_eq!(Plain::read(&line, later, depth), None);
+        assert_eq!(Plain::read(&redacted, EARLIEST, depth), None);
+        assert_eq!(Plain::read(&bare, EARLIEST, depth), None);
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_read_fast_is_what_is_read_with_care(
+        at in 0..HEAD.len() + PLAIN.len(),
+        byte in any::<u8>(),
+        resealed in any::<bool>(),
+    ) {
+        let mut entry = format!("{HEAD}{PLAIN}").into_bytes();
+        let mut line = sealed(&entry);
+        line[at] = byte;
+        if resealed {
+            entry[at] = byte;
+            line = sealed(&entry);
+        }
+        for depth in [Depth::Link, Depth::Form] {
+            let plain = Plain::read(&line, EARLIEST, depth).and_then(|plain| Some((plain.seq, plain.link.right_hash()?)));
+            let record = Record::parse_to(&line, depth).ok();
+            let events = record.filter(|record| match record.content() {
+                Content::Event(_) => true,
+                Content::Unchecked => record.entry_head().len() > HEAD.len(),
+                Content::Own(_) | Content::Redacted => false,
+            });
+            prop_assert_eq!(plain, events.map(|record| (record.seq(), record.hash())));
+        }
+    }
+}

@@ -13,23 +13,24 @@
 use sha2::{Digest, Sha256};
 
 use crate::chain::Hash;
+use crate::sha256;
 
 /// Returns the leaf hash of the record whose `_hash` is `record_hash`.
 pub fn leaf_hash(record_hash: &Hash) -> Hash {
-    let mut input = [0x00; 33];
-    let (_, data) = input.split_at_mut(1);
-    data.copy_from_slice(record_hash.as_bytes());
-    Hash::from_bytes(Sha256::digest(input).into())
+    Hash::from_bytes(sha256::of_leaf(record_hash.as_bytes()))
+}
+
+/// Turns the hashes of records into their leaves.
+pub fn hash_leaves(hashes: &mut [Hash]) {
+    // One after the other: the processor works on several where none waits for another.
+    for hash in hashes {
+        *hash = leaf_hash(hash);
+    }
 }
 
 /// Returns the hash of the node over `left` and `right`.
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    let mut input = [0x01; 65];
-    let (_, data) = input.split_at_mut(1);
-    let (first, second) = data.split_at_mut(32);
-    first.copy_from_slice(left.as_bytes());
-    second.copy_from_slice(right.as_bytes());
-    Hash::from_bytes(Sha256::digest(input).into())
+    Hash::from_bytes(sha256::of_node(left.as_bytes(), right.as_bytes()))
 }
 
 /// Returns the root of the tree without leaves: SHA-256 of nothing.
@@ -82,15 +83,38 @@ impl Frontier {
     ///
     /// After 2^64 - 1 leaves.
     pub fn push(&mut self, leaf: Hash) {
-        let mut node = leaf;
-        // Each trailing one of the size is a subtree as large as the one that has just been completed.
-        for _ in 0..self.size.trailing_ones() {
+        self.join(self.size, leaf);
+        self.size = self.size.strict_add(1);
+    }
+
+    /// Adds the `2^level` leaves of a perfect subtree at once, given its root.
+    ///
+    /// `None`, and nothing is added, where the tree does not end at a place for such a subtree: its size is no multiple
+    /// of `2^level`.
+    ///
+    /// # Panics
+    ///
+    /// After 2^64 - 1 leaves.
+    pub fn push_subtree(&mut self, level: u8, root: Hash) -> Option<()> {
+        let count = 1_u64.checked_shl(level.into())?;
+        if !self.size.is_multiple_of(count) {
+            return None;
+        }
+        self.join(self.size >> level, root);
+        self.size = self.size.strict_add(count);
+        Some(())
+    }
+
+    /// Puts `node` at the right edge, behind `before` subtrees of its own size.
+    fn join(&mut self, before: u64, node: Hash) {
+        let mut node = node;
+        // Each trailing one is a subtree as large as the one that has just been completed.
+        for _ in 0..before.trailing_ones() {
             let left = self.nodes.pop();
             debug_assert!(left.is_some(), "one hash for each binary one of the size");
             node = left.map_or(node, |left| node_hash(&left, &node));
         }
         self.nodes.push(node);
-        self.size = self.size.strict_add(1);
     }
 
     /// Returns how many leaves there are.

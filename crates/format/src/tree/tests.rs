@@ -60,6 +60,24 @@ fn grown(leaves: &[Hash]) -> Frontier {
 }
 
 #[test]
+fn subtrees_grow_a_tree_as_their_leaves_do() {
+    let leaves = leaves(700);
+    for level in 0..=8_u8 {
+        let width = 1 << level;
+        for start in (0..=600).filter(|start| start % 37 == 0 || start % width == 0) {
+            let mut tree = grown(&leaves[..start]);
+            let Some(covered) = leaves.get(start..start + width) else { continue };
+            let before = tree.clone();
+            let pushed = tree.push_subtree(level, naive_root(covered));
+            assert_eq!(pushed.is_some(), start % width == 0, "2^{level} leaves behind {start}");
+            let expected = pushed.map_or(before, |()| grown(&leaves[..start + width]));
+            assert_eq!(tree, expected, "2^{level} leaves behind {start}");
+        }
+    }
+    assert_eq!(Frontier::new().push_subtree(64, Hash::ZERO), None);
+}
+
+#[test]
 fn roots_are_those_of_certificate_transparency() {
     let roots = [
         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",

@@ -17,8 +17,13 @@ mod notes;
 mod place;
 mod plan;
 mod policy;
+mod progress;
 mod report;
 mod rows;
+mod scan;
+mod stretches;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod walk;
 
@@ -27,15 +32,19 @@ use std::sync::Arc;
 
 use indelible_format::identity::Origin;
 use indelible_format::note::VerifierKey;
+use indelible_format::record::Depth;
 
 use self::collect::Findings;
 pub use self::finding::{Finding, FindingClass, Problem};
 use self::notes::{Malformed, SignedRoots};
 use self::plan::{Identity, Plan};
 use self::policy::Policy;
+pub use self::progress::Progress;
 pub use self::report::{Report, Verdict};
+use self::scan::{Feed, Pace, Scan};
+pub use self::stretches::{Stretch, Voucher};
 use self::tree::Tree;
-use self::walk::{Boundary, Ground, Walk};
+use self::walk::{Ahead, Boundary, End, Ground, Walk};
 use crate::io::IoFailure;
 use crate::layout::{ACTIVE, Layout};
 use crate::storage::Storage;
@@ -57,6 +66,9 @@ pub struct Verifier {
     storage: Arc<dyn Storage>,
     folder: PathBuf,
     keys: Vec<VerifierKey>,
+    depth: Depth,
+    progress: Arc<Progress>,
+    pace: Pace,
 }
 
 /// Why a folder could not be looked at; this says nothing about the log.
@@ -97,7 +109,14 @@ impl Verifier {
 
     /// Verifies the log at `folder` on another disk.
     pub fn on(storage: Arc<dyn Storage>, folder: impl AsRef<Path>) -> Self {
-        Self { storage, folder: folder.as_ref().to_path_buf(), keys: Vec::new() }
+        Self {
+            storage,
+            folder: folder.as_ref().to_path_buf(),
+            keys: Vec::new(),
+            depth: Depth::Link,
+            progress: Arc::default(),
+            pace: Pace::default(),
+        }
     }
 
     /// Adds a key that is known from elsewhere. With one or more, only their signatures count; without, those of the
@@ -108,7 +127,25 @@ impl Verifier {
         self
     }
 
-    /// Checks everything.
+    /// Checks the whole form of every record: each field of what clients sent, byte by byte.
+    ///
+    /// Without this, of a client's event it checks the head, the link suffix and the hash: that it is what the log wrote.
+    /// Only a faulty writer can put a line into a log that passes these and is no record. The log's own records are
+    /// always checked in full.
+    #[must_use]
+    pub fn strict(mut self) -> Self {
+        self.depth = Depth::Form;
+        self
+    }
+
+    /// Lets `progress` tell how far it has come, and end it early. One for each verification.
+    #[must_use]
+    pub fn with_progress(mut self, progress: Arc<Progress>) -> Self {
+        self.progress = progress;
+        self
+    }
+
+    /// Checks everything, on all cores.
     ///
     /// # Errors
     /// The folder, or a file in it, could not be looked at. What is wrong with the log is in the report.
@@ -137,20 +174,32 @@ impl Verifier {
         let tree = Tree::open(storage, layout, &roots)?;
         let policy = Policy::new(plan.identity.as_ref(), &keys);
         let ground = Ground { storage, layout, plan: &plan, roots: &roots };
-        let mut walk = Walk::new(ground, tree, policy);
-        if !walk.run(&mut out)? {
+        let scan = Scan::new(ground, self.depth, self.pace);
+        let progress = self.progress.as_ref();
+        let ahead = Ahead { depth: self.depth, feed: Feed::new(&scan), progress };
+        let mut walk = Walk::new(ground, tree, policy, ahead);
+        let end = std::thread::scope(|scope| {
+            let _ends_with_the_walk = scan.start(scope);
+            walk.run(&mut out)
+        })?;
+        if end == End::Gone {
             return Ok(None);
         }
-        walk.tree.finish(&mut out);
-        out.append(in_notes);
+        let complete = end == End::Complete;
         let first = walk.first().cloned();
-        walk.policy.finish(first.as_ref(), &mut out);
-        let signed = Signed { plan: &plan, roots: &roots, has_keys: !keys.is_empty() };
+        if complete {
+            walk.tree.finish(&mut out);
+            walk.policy.finish(first.as_ref(), &mut out);
+        }
+        out.append(in_notes);
+        let signed = Signed { plan: &plan, roots: &roots, has_keys: !keys.is_empty(), complete };
         self.judge_whole(&signed, walk.next_seq(), &mut out);
         if !roots.is_empty() {
             self.judge_boundaries(layout, origin, &keys, &walk.boundaries, &mut out)?;
         }
         let (findings, suppressed) = out.finish();
+        let (stretches, stretches_left_out) =
+            std::mem::take(&mut walk.stretches).finish(walk.tree.confirmed());
         Ok(Some(Report {
             findings,
             suppressed,
@@ -166,6 +215,9 @@ impl Verifier {
             checkpoint_size: roots.latest().map(|(size, _)| size),
             checkpoints: roots.notes,
             checkpoints_unknown: roots.unknown,
+            complete,
+            stretches,
+            stretches_left_out,
         }))
     }
 
@@ -205,14 +257,15 @@ impl Verifier {
 
     /// What only the whole log shows.
     fn judge_whole(&self, signed: &Signed<'_>, next_seq: Option<u64>, out: &mut Findings) {
-        let Signed { plan, roots, has_keys } = signed;
-        if next_seq.is_none() {
+        let Signed { plan, roots, has_keys, complete } = signed;
+        if next_seq.is_none() && *complete {
             out.add(Finding::new(Problem::NoRecord));
         } else if plan.identity.is_none() {
             out.add(Finding::new(Problem::IdentityUnknown));
         }
         if let Some((size, root)) = roots.latest()
             && size > next_seq.unwrap_or(0)
+            && *complete
         {
             let newest = plan.segments.last();
             let name = newest.map_or_else(|| ACTIVE.to_owned(), plan::Planned::name);
@@ -242,4 +295,6 @@ struct Signed<'a> {
     plan: &'a Plan,
     roots: &'a SignedRoots,
     has_keys: bool,
+    /// Whether everything was looked at.
+    complete: bool,
 }

@@ -5,6 +5,7 @@
 //! [`tree`](super::tree) to say.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use indelible_format::chain::Hash;
 use indelible_format::checkpoint::Checkpoint;
@@ -130,6 +131,12 @@ impl SignedRoots {
 
     pub(super) fn at(&self, size: u64) -> Option<&SignedRoot> {
         self.roots.get(&size)
+    }
+
+    /// Whether a signed size lies within `leaves`: behind its first and before its last.
+    pub(super) fn ends_within(&self, leaves: Range<u64>) -> bool {
+        let behind = leaves.start.saturating_add(1);
+        behind < leaves.end && self.roots.range(behind..leaves.end).next().is_some()
     }
 
     /// The largest size that was signed, with its root.

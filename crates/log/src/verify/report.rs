@@ -10,6 +10,8 @@ use indelible_format::identity::{LogId, Origin};
 use serde::Serialize;
 
 use super::finding::{Finding, FindingClass};
+use super::stretches::{Stretch, Voucher};
+use crate::segment::to_u64;
 
 /// Findings that `Display` shows; the rest is counted.
 const SHOWN_MAX: usize = 12;
@@ -47,6 +49,12 @@ pub struct Report {
     pub checkpoints: u64,
     /// Those of them that no known key signed.
     pub checkpoints_unknown: u64,
+    /// Whether everything was looked at: not where it was [stopped](super::Progress::stop).
+    pub complete: bool,
+    /// Parts of the log that agree with themselves, in its order: one where nothing is broken.
+    pub stretches: Vec<Stretch>,
+    /// How many stretches were left out, since there were many.
+    pub stretches_left_out: u64,
 }
 
 /// Says in one word whether a log is whole.
@@ -59,6 +67,8 @@ pub enum Verdict {
     Torn,
     /// Damage, something missing, or tampering.
     Broken,
+    /// Nothing wrong was found, but it was stopped before it had looked at everything.
+    Unfinished,
 }
 
 impl Verdict {
@@ -68,6 +78,7 @@ impl Verdict {
             Self::Sound => "sound",
             Self::Torn => "torn",
             Self::Broken => "broken",
+            Self::Unfinished => "unfinished",
         }
     }
 }
@@ -83,6 +94,8 @@ impl Report {
     pub fn verdict(&self) -> Verdict {
         if self.findings.iter().any(|finding| finding.class.is_fault()) {
             Verdict::Broken
+        } else if !self.complete {
+            Verdict::Unfinished
         } else if self.findings.iter().any(|finding| finding.class == FindingClass::TornTail) {
             Verdict::Torn
         } else {
@@ -93,9 +106,11 @@ impl Report {
     /// Spells the report as one JSON object on one line, without LF.
     ///
     /// Members, always all of them, in this order: `schema` (1; grows when a member changes its meaning, not when one
-    /// is added), `verdict` (`sound`, `torn`, `broken`), `anchored`, `log_id`, `origin`, `segments`, `first_seq`,
+    /// is added), `verdict` (`sound`, `torn`, `broken`, `unfinished`), `anchored`, `log_id`, `origin`, `segments`, `first_seq`,
     /// `records`, `next_seq`, `head` (hexadecimal), `root` (base64, as in a checkpoint), `checkpoint_size`,
-    /// `checkpoints`, `checkpoints_unknown`, `findings`, `suppressed`. What is not known is null. A finding has
+    /// `checkpoints`, `checkpoints_unknown`, `findings`, `suppressed`, `complete`, `stretches`, `stretches_left_out`.
+    /// What is not known is null. A stretch has `first_seq`, `last_seq`, `file`, `offset` and `vouched_by` (`chain`,
+    /// `partly-signed`, `signed`). A finding has
     /// `class`, `problem`, `file`, `offset`, `seq`, `expected`, `found`, `evidence` (an array of sentences) and `text`
     /// (all of it, for a person; its wording may change).
     pub fn to_json(&self) -> String {
@@ -116,6 +131,9 @@ impl Report {
             checkpoints_unknown: self.checkpoints_unknown,
             findings: self.findings.iter().map(JsonFinding::of).collect(),
             suppressed: self.suppressed,
+            complete: self.complete,
+            stretches: &self.stretches,
+            stretches_left_out: self.stretches_left_out,
         };
         // Plain strings and numbers: there is nothing that could fail.
         serde_json::to_string(&json).unwrap_or_default()
@@ -152,6 +170,9 @@ struct Json<'a> {
     checkpoints_unknown: u64,
     findings: Vec<JsonFinding<'a>>,
     suppressed: u64,
+    complete: bool,
+    stretches: &'a [Stretch],
+    stretches_left_out: u64,
 }
 
 #[derive(Serialize)]
@@ -191,6 +212,9 @@ impl fmt::Display for Report {
             (Verdict::Torn, _) => {
                 writeln!(f, "torn: every check passed, up to a tail as a crash leaves it")?;
             }
+            (Verdict::Unfinished, _) => {
+                writeln!(f, "unfinished: nothing wrong was found in what was looked at")?;
+            }
             (Verdict::Broken, 1) => writeln!(f, "BROKEN: one thing is wrong with this log")?,
             (Verdict::Broken, _) => writeln!(
                 f,
@@ -199,6 +223,7 @@ impl fmt::Display for Report {
         }
         writeln!(f)?;
         self.write_findings(f)?;
+        self.write_stretches(f)?;
         self.write_facts(f)
     }
 }
@@ -227,6 +252,29 @@ impl Report {
             writeln!(f)?;
         }
         Ok(())
+    }
+
+    /// What still agrees with itself, where that is not all.
+    fn write_stretches(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.stretches.len() < 2 {
+            return Ok(());
+        }
+        writeln!(f, "these stretches of records agree with themselves:")?;
+        for stretch in self.stretches.iter().take(SHOWN_MAX) {
+            let Stretch { first_seq, last_seq, file, offset, vouched_by } = stretch;
+            let vouched_by = match vouched_by {
+                Voucher::Chain => "chain alone",
+                Voucher::PartlySigned => "in part as signed",
+                Voucher::Signed => "as signed",
+            };
+            writeln!(f, "  {first_seq} to {last_seq}, from {file} at byte {offset}: {vouched_by}")?;
+        }
+        let more = to_u64(self.stretches.len().saturating_sub(SHOWN_MAX));
+        let more = more.saturating_add(self.stretches_left_out);
+        if more > 0 {
+            writeln!(f, "  and {more} more")?;
+        }
+        writeln!(f)
     }
 
     fn write_facts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -338,6 +386,9 @@ mod tests {
             checkpoint_size: Some(3),
             checkpoints: 2,
             checkpoints_unknown: 0,
+            complete: true,
+            stretches: vec![],
+            stretches_left_out: 0,
         }
     }
 
@@ -367,7 +418,7 @@ mod tests {
                 r#""problem":"hash-mismatch","file":"audit.log","offset":7,"seq":2,"expected":null,"#,
                 r#""found":"x","evidence":[],"#,
                 r#""text":"audit.log at byte 7: record 2: the hash does not match the entry (found x)"}],"#,
-                r#""suppressed":0}"#
+                r#""suppressed":0,"complete":true,"stretches":[],"stretches_left_out":0}"#
             )
         );
     }

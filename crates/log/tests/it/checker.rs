@@ -24,7 +24,7 @@ pub(crate) fn assert_log_is_sound(
 /// The report on the log in `folder`.
 #[track_caller]
 pub(crate) fn verify(storage: &Arc<dyn Storage>, folder: &Path, keys: &[VerifierKey]) -> Report {
-    let verifier = Verifier::on(Arc::clone(storage), folder);
+    let verifier = Verifier::on(Arc::clone(storage), folder).strict();
     let verifier = keys.iter().cloned().fold(verifier, Verifier::with_key);
     match verifier.verify() {
         Ok(report) => report,

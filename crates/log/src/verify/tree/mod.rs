@@ -12,6 +12,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+
 use indelible_format::chain::Hash;
 use indelible_format::tile;
 use indelible_format::tree::{Frontier, leaf_hash};
@@ -22,6 +24,7 @@ use super::notes::SignedRoots;
 use super::place::Place;
 use super::report::as_in_checkpoint;
 use super::rows::{Gap, HASH_SIZE, Row};
+use super::scan::{Piece, Run};
 use crate::io::IoFailure;
 use crate::layout::Layout;
 use crate::storage::Storage;
@@ -57,6 +60,12 @@ pub(super) struct Tree<'a> {
     agreed: Option<u64>,
     /// Whether the last signed root was not what the records gave: then the next ones are not, either.
     rewritten: bool,
+    /// The last size with a signed root.
+    checked: u64,
+    /// Records that signed roots cover as they stand, by rising seq.
+    confirmed: Vec<Range<u64>>,
+    /// The last record whose leaf differs from its row, since the last signed root.
+    last_different: u64,
     /// Whether a leaf is not to be had, or no tree gives the signed root any more.
     lost: bool,
 }
@@ -83,6 +92,9 @@ impl<'a> Tree<'a> {
             gaps_told: Vec::new(),
             agreed: None,
             rewritten: false,
+            checked: 0,
+            confirmed: Vec::new(),
+            last_different: 0,
             lost: false,
         })
     }
@@ -95,6 +107,11 @@ impl<'a> Tree<'a> {
     /// Root over all leaves so far; `None` where a leaf is not to be had.
     pub(super) fn root(&self) -> Option<Hash> {
         (!self.lost).then(|| self.by_records.root())
+    }
+
+    /// The records that signed roots cover as they stand, by rising seq.
+    pub(super) fn confirmed(&self) -> &[Range<u64>] {
+        &self.confirmed
     }
 
     /// The leaf of record `seq` in the rows, as far as a signed root covers it.
@@ -168,6 +185,40 @@ impl<'a> Tree<'a> {
         self.grow(leaf, Some(place), out);
     }
 
+    /// Whether `run` can be taken at once: it follows, nothing is undecided, and every signed root within it is right.
+    pub(super) fn fits(&self, run: &Run) -> bool {
+        let clean = !self.lost && self.difference.is_none() && self.by_rows.is_none();
+        if !clean || self.size() != run.first_seq {
+            return false;
+        }
+        let end = run.first_seq.saturating_add(run.count);
+        if !self.roots.ends_within(run.first_seq..end.saturating_add(1)) {
+            return true;
+        }
+        let mut tree = self.by_records.clone();
+        run.pieces.iter().all(|piece| {
+            add(&mut tree, *piece);
+            self.roots.at(tree.size()).is_none_or(|signed| signed.root == tree.root())
+        })
+    }
+
+    /// Takes the leaves of a run that [fits](Self::fits).
+    pub(super) fn take(&mut self, run: &Run, out: &mut Findings) {
+        for piece in &run.pieces {
+            add(&mut self.by_records, *piece);
+            if self.size() <= self.mark {
+                match *piece {
+                    Piece::Leaf(leaf) => self.fold(0, leaf, out),
+                    Piece::Tile(root) => {
+                        self.compare_tile(1, root, out);
+                        self.fold(1, root, out);
+                    }
+                }
+            }
+            self.check_root(None, out);
+        }
+    }
+
     /// Takes the leaves before `seq` from the rows, for records that are not intact.
     pub(super) fn borrow_up_to(&mut self, seq: u64, out: &mut Findings) {
         while !self.lost && self.size() < seq {
@@ -199,16 +250,15 @@ impl<'a> Tree<'a> {
         }
         self.by_records.push(leaf);
         if self.size() <= self.mark {
-            self.fold(leaf, out);
+            self.fold(0, leaf, out);
         }
         self.check_root(place, out);
     }
 
-    /// Adds `leaf` to the tiles under way; each that is full is one hash of the row above.
-    fn fold(&mut self, leaf: Hash, out: &mut Findings) {
-        let mut hash = leaf;
-        let size = self.size();
-        for row in 0_u8.. {
+    /// Adds `hash` to the tile under way of `row`; each that is full is one hash of the row above.
+    fn fold(&mut self, row: u8, hash: Hash, out: &mut Findings) {
+        let mut hash = hash;
+        for row in row.. {
             let Some(tile) = self.tiles.get_mut(usize::from(row)) else { return };
             tile.push(hash);
             if tile.len() < usize::from(tile::WIDTH) {
@@ -217,11 +267,15 @@ impl<'a> Tree<'a> {
             let Some(root) = tile::fold(tile) else { return };
             tile.clear();
             hash = root;
-            let above = row + 1;
-            if usize::from(above) < self.rows.len() {
-                let index = tile::row_count(above, size) - 1;
-                self.compare(above, index, hash, None, out);
-            }
+            self.compare_tile(row + 1, hash, out);
+        }
+    }
+
+    /// Compares the root over the tile that was just filled with its hash in `row`, where there is such a row.
+    fn compare_tile(&mut self, row: u8, root: Hash, out: &mut Findings) {
+        if usize::from(row) < self.rows.len() {
+            let index = tile::row_count(row, self.size()) - 1;
+            self.compare(row, index, root, None, out);
         }
     }
 
@@ -239,8 +293,11 @@ impl<'a> Tree<'a> {
             Ok(found) => found,
             Err(gap) => return self.report_gap(row, index, gap, out),
         };
-        if row == 0 && self.by_rows.is_none() {
-            self.by_rows = Some(self.by_records.clone());
+        if row == 0 {
+            self.last_different = index;
+            if self.by_rows.is_none() {
+                self.by_rows = Some(self.by_records.clone());
+            }
         }
         self.differences += 1;
         let place = place.cloned();
@@ -250,7 +307,9 @@ impl<'a> Tree<'a> {
     fn check_root(&mut self, place: Option<&Place>, out: &mut Findings) {
         let size = self.size();
         let Some(signed) = self.roots.at(size).filter(|_| !self.lost) else { return };
+        let checked = std::mem::replace(&mut self.checked, size);
         if self.by_records.root() == signed.root {
+            confirm(&mut self.confirmed, checked..size);
             if self.difference.is_some() {
                 self.report_rows(out, None);
             }
@@ -262,6 +321,10 @@ impl<'a> Tree<'a> {
         let rows_agree = self.by_rows.as_ref().is_some_and(|tree| tree.root() == signed.root);
         let changed = self.difference.take().filter(|difference| difference.row == 0);
         self.differences = 0;
+        if let Some(changed) = changed.as_ref().filter(|_| rows_agree) {
+            confirm(&mut self.confirmed, checked..changed.index);
+            confirm(&mut self.confirmed, self.last_different + 1..size);
+        }
         let mut finding = Finding::new(Problem::RootMismatch);
         finding = match changed.as_ref().and_then(|d| d.place.as_ref()).or(place) {
             Some(place) => finding.at(&*place.file, place.offset).record(place.seq),
@@ -352,5 +415,25 @@ impl<'a> Tree<'a> {
 
     fn row_name(&self, row: u8) -> String {
         self.rows.get(usize::from(row)).map_or_else(String::new, Row::name)
+    }
+}
+
+/// Adds a piece at the edge of `tree`, where it belongs.
+fn add(tree: &mut Frontier, piece: Piece) {
+    match piece {
+        Piece::Leaf(leaf) => tree.push(leaf),
+        Piece::Tile(root) => {
+            let added = tree.push_subtree(tile::HEIGHT, root);
+            debug_assert!(added.is_some(), "tiles stand at multiples of their width");
+        }
+    }
+}
+
+/// Adds `range`, which lies behind all others, to `ranges`.
+fn confirm(ranges: &mut Vec<Range<u64>>, range: Range<u64>) {
+    match ranges.last_mut() {
+        _ if range.is_empty() => {}
+        Some(last) if last.end == range.start => last.end = range.end,
+        _ => ranges.push(range),
     }
 }

@@ -8,13 +8,14 @@
 
 mod medium;
 mod record;
+mod runs;
 mod unfit;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use indelible_format::chain::Hash;
-use indelible_format::record::{DecodeError, Record};
+use indelible_format::record::{DecodeError, Depth, LINE_SIZE_MAX, Record};
 use indelible_format::time::Timestamp;
 
 use self::medium::{next_line, unreadable_range};
@@ -25,6 +26,9 @@ use super::notes::SignedRoots;
 use super::place::Place;
 use super::plan::Plan;
 use super::policy::Policy;
+use super::progress::Progress;
+use super::scan::Feed;
+use super::stretches::Stretches;
 use super::tree::Tree;
 use crate::layout::Layout;
 use crate::lines::{Line, Lines, Source};
@@ -60,6 +64,10 @@ pub(super) struct Boundary {
 /// The segment under way.
 struct Current<'s> {
     segment: &'s Segment,
+    /// Which one, in the order of the plan.
+    index: usize,
+    /// Bytes of the segments before it.
+    before: u64,
     file: Arc<str>,
     size: u64,
     newest: bool,
@@ -74,6 +82,17 @@ enum Next {
     At(u64),
     /// With the next segment.
     Segment,
+}
+
+/// How the walk ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// It has seen everything.
+    Complete,
+    /// It was told to stop.
+    Stopped,
+    /// A segment was gone, which retention explains: everything has to begin again.
+    Gone,
 }
 
 /// The walk, and what it has learnt.
@@ -91,13 +110,27 @@ pub(super) struct Walk<'a> {
     /// Intact records.
     pub(super) records: u64,
     pub(super) boundaries: Vec<Boundary>,
+    pub(super) stretches: Stretches,
     mended: u32,
+    depth: Depth,
+    feed: Feed<'a>,
+    progress: &'a Progress,
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(ground: Ground<'a>, tree: Tree<'a>, policy: Policy<'a>) -> Self {
+    pub(super) fn new(
+        ground: Ground<'a>,
+        tree: Tree<'a>,
+        policy: Policy<'a>,
+        ahead: Ahead<'a>,
+    ) -> Self {
+        let Ahead { depth, feed, progress } = ahead;
         Self {
             ground,
+            depth,
+            feed,
+            progress,
+            stretches: Stretches::default(),
             tree,
             policy,
             last: None,
@@ -125,11 +158,13 @@ impl<'a> Walk<'a> {
         self.last.map(|last| last.seq.saturating_add(1))
     }
 
-    /// Walks all segments. `false` where one was gone, which retention explains: everything has to begin again.
-    pub(super) fn run(&mut self, out: &mut Findings) -> Result<bool, VerifyError> {
+    /// Walks all segments.
+    pub(super) fn run(&mut self, out: &mut Findings) -> Result<End, VerifyError> {
         let Ground { storage, layout, plan, .. } = self.ground;
+        self.progress.begin(plan.segments.iter().map(|planned| planned.size).sum());
+        let mut before = 0;
         for (index, planned) in plan.segments.iter().enumerate() {
-            let Some(segment) = Plan::open(storage, layout, planned)? else { return Ok(false) };
+            let Some(segment) = Plan::open(storage, layout, planned)? else { return Ok(End::Gone) };
             if index > 0
                 && !self.gap
                 && let Some(size) = self.next_seq()
@@ -139,18 +174,29 @@ impl<'a> Walk<'a> {
             }
             let current = Current {
                 segment: &segment,
+                index,
+                before,
                 file: planned.name().into(),
                 size: planned.size.min(segment.size),
                 newest: index + 1 == plan.segments.len(),
             };
             self.segment(&current, out)?;
+            if self.progress.is_stopped() {
+                return Ok(End::Stopped);
+            }
+            before += planned.size;
+            self.progress.reach(before);
         }
-        Ok(true)
+        Ok(End::Complete)
     }
 
     fn segment(&mut self, current: &Current<'_>, out: &mut Findings) -> Result<(), VerifyError> {
         let mut from = 0;
-        while from < current.size {
+        while from < current.size && !self.progress.is_stopped() {
+            if let Some(end) = self.take_run(current, from, out) {
+                from = end;
+                continue;
+            }
             match self.span(current, from, current.size, out)? {
                 Span::End => return Ok(()),
                 Span::At(offset) => from = offset,
@@ -195,7 +241,11 @@ impl<'a> Walk<'a> {
             match line {
                 Line::Whole { offset, bytes } => {
                     next = offset + to_u64(bytes.len()) + 1;
+                    if bytes.len() > LINE_SIZE_MAX {
+                        return self.too_long(current, offset, out);
+                    }
                     match self.line(current, offset, bytes, out)? {
+                        Next::Line if self.run_begins(current, next) => return Ok(Span::At(next)),
                         Next::Line => {}
                         Next::At(offset) => return Ok(Span::At(offset)),
                         Next::Segment => return Ok(Span::End),
@@ -207,23 +257,37 @@ impl<'a> Walk<'a> {
                     }
                     return Ok(Span::End);
                 }
-                Line::TooLong { offset } => {
-                    if self.torn(current, offset, out)? {
-                        return Ok(Span::End);
-                    }
-                    let window = current.segment.read_range(offset, offset + 4096)?;
-                    out.add(
-                        self.no_record(current, offset, &window).found("a line without an end"),
-                    );
-                    self.gap = true;
-                    return Ok(Span::At(next_line(current, offset)));
-                }
+                Line::TooLong { offset } => return self.too_long(current, offset, out),
+            }
+            if self.progress.is_stopped() {
+                return Ok(Span::End);
             }
         }
     }
 
+    /// Judges more bytes without a line feed than any record has.
+    fn too_long(
+        &mut self,
+        current: &Current<'_>,
+        offset: u64,
+        out: &mut Findings,
+    ) -> Result<Span, VerifyError> {
+        if self.torn(current, offset, out)? {
+            return Ok(Span::End);
+        }
+        let window = current.segment.read_range(offset, offset + 4096)?;
+        out.add(self.no_record(current, offset, &window).found("a line without an end"));
+        self.stretches.end();
+        self.gap = true;
+        Ok(Span::At(next_line(current, offset)))
+    }
+
     fn parse<'l>(&self, line: &'l [u8]) -> Result<Record<'l>, DecodeError> {
-        if self.policy.form_known() { Record::parse(line) } else { Record::parse_newer(line) }
+        if self.policy.form_known() {
+            Record::parse_to(line, self.depth)
+        } else {
+            Record::parse_newer(line)
+        }
     }
 
     fn line(
@@ -235,8 +299,10 @@ impl<'a> Walk<'a> {
     ) -> Result<Next, VerifyError> {
         match self.parse(line) {
             Ok(record) => {
+                self.stretch(current, offset, &record);
                 self.accept(current, offset, &record, out);
                 self.records += 1;
+                self.progress.reach(current.before + offset);
                 Ok(Next::Line)
             }
             Err(error) => {
@@ -249,7 +315,15 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// What became of a run of lines.
+/// How much is checked, what was scanned ahead of the walk, and who watches.
+#[derive(Debug)]
+pub(super) struct Ahead<'a> {
+    pub(super) depth: Depth,
+    pub(super) feed: Feed<'a>,
+    pub(super) progress: &'a Progress,
+}
+
+/// What became of lines.
 #[derive(Debug)]
 enum Span {
     /// The segment is done.

@@ -31,6 +31,7 @@ impl Walk<'_> {
         error: &DecodeError,
         out: &mut Findings,
     ) -> Result<Next, VerifyError> {
+        self.stretches.end();
         let finding = self.finding_of(current, offset, line, error);
         if self.policy.form_known() && line.len() <= MENDED_SIZE_MAX && self.mended < MENDED_MAX {
             self.mended += 1;
@@ -135,6 +136,7 @@ impl Walk<'_> {
                 return Ok(());
             }
         }
+        self.stretches.end();
         let covered = current.newest && self.next_seq().is_some();
         let problem = if covered { Problem::BelowMark } else { Problem::LineUnterminated };
         let mut finding = Finding::new(problem).at(&*current.file, offset);

@@ -1,0 +1,1 @@
+//! The fast scan against the careful walk alone.

@@ -228,7 +228,10 @@ fn next_record(before: &[u8], body: &[u8]) -> Vec<u8> {
 }
 
 fn verify(disk: &SimulatedDisk) -> Report {
-    Verifier::on(storage(disk), FOLDER).verify().expect("a disk without faults can be looked at")
+    Verifier::on(storage(disk), FOLDER)
+        .strict()
+        .verify()
+        .expect("a disk without faults can be looked at")
 }
 
 fn check(disk: &SimulatedDisk) {

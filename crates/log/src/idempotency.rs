@@ -1,6 +1,6 @@
 //! Remembers which `event_id` became which record, so that a retry gets the first receipt and not a second record.
 //!
-//! Invariants (`docs/spec/appending.md`):
+//! Invariants (`docs/spec/append.md`):
 //! - the scope of an `event_id` is one `recorded_by`, or none;
 //! - an entry is held for a period and for a count of records, whichever is more, within a cap of memory;
 //! - it holds digests, never an event's content.

@@ -39,9 +39,9 @@ use crate::writer::group::{Submission, WhenFull, WindowState, Writer};
 use crate::writer::salts::Salts;
 use crate::writer::timekeeper::Timekeeper;
 
-/// Bytes of an entry besides its fields, with a seq of 20 digits.
+/// Bytes of an entry besides its fields, with a seq of 18 digits: the most that one has.
 const ENTRY_FRAME_SIZE: usize =
-    "{\"seq\":18446744073709551615,\"timestamp\":\"2026-01-02T03:04:05.000000000Z\",}".len();
+    "{\"seq\":999999999999999999,\"timestamp\":\"2026-01-02T03:04:05.000000000Z\",}".len();
 
 /// A log that is open for appending: share it with [`Arc`]; all calls take `&self`.
 ///

@@ -91,7 +91,8 @@ impl Options {
         self
     }
 
-    /// Most bytes of one entry: 64 KiB unless set, from 8 KiB to 1 MiB.
+    /// Most bytes of one entry: 64 KiB unless set, from 8 KiB to 1 MiB. Each is counted with a `seq` of 18 digits, the
+    /// longest there is, so that what is accepted does not change as the log grows: up to 17 bytes less are taken.
     #[must_use]
     pub fn with_entry_size_max(mut self, bytes: usize) -> Self {
         self.entry_size_max = bytes;
@@ -154,8 +155,11 @@ impl Options {
         self
     }
 
-    /// Checks every setting against its limits.
-    pub(crate) fn validate(&self) -> Result<(), OpenError> {
+    /// Checks every setting against its limits, as creating and opening do.
+    ///
+    /// # Errors
+    /// [`OpenError::InvalidOption`] names the first that is outside of them.
+    pub fn validate(&self) -> Result<(), OpenError> {
         let entry = wide(self.entry_size_max);
         between("entry_size_max", entry, 8 << 10, 1 << 20)?;
         at_least("max_file_size", self.max_file_size, 2 * entry + (64 << 10))?;

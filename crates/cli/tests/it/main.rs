@@ -9,6 +9,7 @@
 )]
 
 mod append;
+mod by_hand;
 mod checkpoint;
 mod errors;
 mod help;

@@ -146,6 +146,24 @@ fn a_second_opener_is_told_who_holds_the_log() {
 }
 
 #[test]
+fn an_entry_is_taken_up_to_its_limit_counted_with_the_longest_seq() {
+    const LIMIT: usize = 8 << 10;
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("audit");
+    let options = Options::default().with_entry_size_max(LIMIT);
+    let log = AuditLog::create(&folder, options).unwrap();
+    let event = |size| {
+        Event::new("a", "b", "c").metadata_raw(format!("{{\"x\":\"{}\"}}", "x".repeat(size)))
+    };
+    let taken = (0..LIMIT).rev().find(|size| log.append(event(*size)).is_ok()).unwrap();
+    assert!(log.append(event(taken + 1)).unwrap_err().to_string().contains("8192"));
+    log.close().unwrap();
+    // Its link is another 156 bytes in the place of one; its seq has 1 digit and not 18.
+    assert_eq!(lines_of(&folder)[1].len() - 155, LIMIT - 17);
+    assert_sound(&folder);
+}
+
+#[test]
 fn a_log_can_be_continued_by_a_new_one() {
     let folder = tempfile::tempdir().unwrap();
     let old = folder.path().join("old");

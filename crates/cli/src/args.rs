@@ -58,6 +58,13 @@ pub(crate) struct Placing {
     #[arg(long, env = "INDELIBLE_KEY_FILE", value_name = "PATH", help_heading = "The log")]
     pub(crate) key_file: Option<PathBuf>,
 
+    #[command(flatten)]
+    pub(crate) medium: Medium,
+}
+
+/// Which file systems will do.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Medium {
     /// Take a folder on a network file system
     ///
     /// You vouch that its syncs are true and its locks exclusive; if they are not, acknowledged events can be lost and two
@@ -74,12 +81,20 @@ pub(crate) struct Placing {
 impl Placing {
     /// The options that say so.
     pub(crate) fn options(&self) -> Options {
-        let mut options = Options::default();
-        if let Some(path) = &self.key_file {
-            options = options.with_key_file(path.clone());
+        let options = self.medium.options();
+        match &self.key_file {
+            Some(path) => options.with_key_file(path.clone()),
+            None => options,
         }
+    }
+}
+
+impl Medium {
+    /// The options that say so.
+    pub(crate) fn options(self) -> Options {
+        let options = Options::default();
         if self.allow_network_file_system {
-            options = options.with_network_file_system(NetworkFileSystem::Allow);
+            return options.with_network_file_system(NetworkFileSystem::Allow);
         }
         options
     }

@@ -5,11 +5,20 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use indelible::{AppendError, IoFailure, OpenError, ReadError, VerifyError};
+use indelible::storage::Kind;
+use indelible::{
+    AppendError, CheckpointError, Insecurity, IoFailure, Obstacle, OpenError, ReadError,
+    VerifyError,
+};
+
+use crate::commands::init::CannotContinue;
 
 /// The hint for the first cause that has one.
 pub(crate) fn of(error: &anyhow::Error) -> Option<String> {
     error.chain().find_map(|cause| {
+        if let Some(cannot) = cause.downcast_ref::<CannotContinue>() {
+            return cannot.hint();
+        }
         if let Some(open) = cause.downcast_ref::<OpenError>() {
             return opening(open);
         }
@@ -30,10 +39,22 @@ fn no_log() -> String {
 #[expect(clippy::wildcard_enum_match_arm, reason = "only what has a hint is named")]
 fn opening(error: &OpenError) -> Option<String> {
     Some(match error {
-        OpenError::NotFound { .. } => no_log(),
-        OpenError::AlreadyExists { folder } => {
-            format!("`indelible append {0}` adds to a log, `indelible verify {0}` checks one", quote(folder))
+        OpenError::NotFound { .. } | OpenError::NotALog { .. } => no_log(),
+        OpenError::AlreadyExists { folder } => format!(
+            "if it is the log, `indelible append {0}` adds to it, `indelible verify {0}` checks it, and \
+             `indelible show {0} 0` shows its verifier key; if not, give the new log a path of its own",
+            quote(folder)
+        ),
+        OpenError::NoParent { parent } => format!("mkdir -p {}", quote(parent)),
+        OpenError::BeingMade { folder, .. } => format!(
+            "wait until it is done: then `indelible append {0}` adds to the log, and `indelible show {0} 0` shows its \
+             verifier key",
+            quote(folder)
+        ),
+        OpenError::KeyOfAnotherLog { key: Some(_), .. } => {
+            "say with --key-file where this log's own key is, or put it beside the folder as DIR.key".to_owned()
         }
+        OpenError::Checkpoint { cause: CheckpointError::Refused(obstacle) } => room(obstacle),
         OpenError::Locked { .. } => {
             "one process appends at a time: wait for it, or stop it; reading and verifying work meanwhile".to_owned()
         }
@@ -54,21 +75,27 @@ fn opening(error: &OpenError) -> Option<String> {
              indelible init NEW --continues {0} --reason '…'",
             quote(&refusal.folder)
         ),
-        OpenError::Append(append) => appending(append)?,
+        OpenError::Append(AppendError::NotWritten { cause }) => room(cause),
+        OpenError::Append(_) | OpenError::Checkpoint { .. } => {
+            "put right what is named above and try again: opening finds out what was written".to_owned()
+        }
         _ => return None,
     })
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "only what has a hint is named")]
-fn insecure(path: &Path, what: indelible::Insecurity) -> Option<String> {
+fn insecure(path: &Path, what: Insecurity) -> Option<String> {
     let path = quote(path);
     Some(match what {
-        indelible::Insecurity::KeyReadable { .. } => {
+        Insecurity::KeyReadable { .. } => {
             format!("chmod 600 {path}; who may have read it could forge checkpoints from then on")
         }
-        indelible::Insecurity::Writable { .. } => format!("chmod go-w {path}"),
-        indelible::Insecurity::Owner { .. } => {
+        Insecurity::Writable { .. } => format!("chmod go-w {path}"),
+        Insecurity::Owner { .. } => {
             format!("run as the user who owns {path}, the one who always appends to this log")
+        }
+        Insecurity::Kind { expected: Kind::Folder, found: Kind::Link } => {
+            "give the path that the link leads to".to_owned()
         }
         _ => return None,
     })
@@ -77,17 +104,25 @@ fn insecure(path: &Path, what: indelible::Insecurity) -> Option<String> {
 #[expect(clippy::wildcard_enum_match_arm, reason = "only what has a hint is named")]
 fn appending(error: &AppendError) -> Option<String> {
     match error {
-        AppendError::Indeterminate(_) => Some(
-            "append the same events again, with the same event_id: what is recorded is not recorded twice".to_owned(),
-        ),
-        AppendError::NotWritten { .. } => {
-            Some("nothing is broken; make room, or put the disk right, and try again".to_owned())
-        }
+        AppendError::NotWritten { cause } => Some(room(cause)),
         AppendError::Conflict { .. } => {
             Some("an event_id stands for one event: give this one an id of its own".to_owned())
         }
         _ => None,
     }
+}
+
+/// What to do about what may be tried again.
+fn room(obstacle: &Obstacle) -> String {
+    match obstacle {
+        Obstacle::Io(failure) if failure.source.kind() == ErrorKind::FileTooLarge => {
+            "nothing is broken; raise this process's file size limit (ulimit -f), or rotate below it with \
+             --max-file-size, and try again"
+        }
+        Obstacle::Signer(_) => "nothing is broken; see to the signer, and try again",
+        Obstacle::Io(_) | _ => "nothing is broken; make room, or put the disk right, and try again",
+    }
+    .to_owned()
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "only what has a hint is named")]

@@ -10,6 +10,7 @@ use indelible_format::time::Timestamp;
 
 pub use crate::io::{IoFailure, Operation};
 use crate::signer::SignError;
+use crate::storage::Kind;
 use crate::verify::Finding;
 
 /// Why a log was not created or opened for appending.
@@ -20,6 +21,12 @@ pub enum OpenError {
     #[error("{}: there is no log here", folder.display())]
     NotFound {
         /// Where it was looked for.
+        folder: PathBuf,
+    },
+    /// There is a folder at the path, but none of a log's files in it.
+    #[error("{}: there is no log in this folder: it has none of the files that a log has", folder.display())]
+    NotALog {
+        /// The folder.
         folder: PathBuf,
     },
     /// Something stands where a log was to be created.
@@ -45,6 +52,32 @@ pub enum OpenError {
     NotALeftOver {
         /// What is not a creation's own.
         path: PathBuf,
+    },
+    /// A key file stands where the new log's key was to be made.
+    #[error(
+        "{}: this key file exists, and making a log never replaces a key: if its log's folder was beside it, put the \
+         folder back; otherwise have the key made elsewhere", key.display()
+    )]
+    KeyExists {
+        /// The key file.
+        key: PathBuf,
+    },
+    /// There is no folder in which the log's own could be made.
+    #[error("{}: there is no such folder to make a log in", parent.display())]
+    NoParent {
+        /// The folder around the log's.
+        parent: PathBuf,
+    },
+    /// Another process makes the same log just now.
+    #[error(
+        "{}: another process is making this log just now{}", folder.display(),
+        holder.as_ref().map(|holder| format!(": {holder}")).unwrap_or_default()
+    )]
+    BeingMade {
+        /// Where it is made.
+        folder: PathBuf,
+        /// What that process says of itself, where it was met.
+        holder: Option<String>,
     },
     /// The path has no name of its own, such as `/` or `..`.
     #[error("{}: a log needs a folder with a name", folder.display())]
@@ -104,8 +137,13 @@ pub enum OpenError {
         source: NoteError,
     },
     /// The key is not the one that the log names.
-    #[error("the key is {found}, the log's is {expected}")]
+    #[error(
+        "{} is of another log: it is the private key of {found}, and this log's is that of {expected}",
+        key.as_ref().map_or_else(|| "the signer's key".to_owned(), |key| key.display().to_string())
+    )]
     KeyOfAnotherLog {
+        /// The key file; `None` where the signer was given.
+        key: Option<PathBuf>,
         /// Verifier key that the log names.
         expected: String,
         /// Verifier key of the signer that was given.
@@ -153,6 +191,14 @@ pub enum OpenError {
     /// A file operation failed.
     #[error(transparent)]
     Io(#[from] IoFailure),
+    /// The log could be opened, and what had to be recorded is, but its checkpoint could not be made.
+    #[error(
+        "what opening had to record is recorded, but its checkpoint is still to be made: {cause}"
+    )]
+    Checkpoint {
+        /// Why not.
+        cause: CheckpointError,
+    },
     /// The log could be opened, but its first records (repair, adoption) could not be written.
     #[error("could not write the log's own records on opening: {0}")]
     Append(#[from] AppendError),
@@ -205,8 +251,22 @@ pub enum Insecurity {
         mode: u32,
     },
     /// A symbolic link, device or other thing instead of a file or folder.
-    #[error("not a regular file or folder, and links are not followed")]
-    Kind,
+    #[error("{} instead of {}, and links are not followed", name_of(*found), name_of(*expected))]
+    Kind {
+        /// What should be there.
+        expected: Kind,
+        /// What is.
+        found: Kind,
+    },
+}
+
+fn name_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::File => "a file",
+        Kind::Folder => "a folder",
+        Kind::Link => "a symbolic link",
+        Kind::Other => "a device, socket or pipe",
+    }
 }
 
 /// What an option may be.

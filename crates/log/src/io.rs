@@ -5,9 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::io::Errno;
+
 /// An operation on a file that failed.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("could not {operation} {}: {source}", path.display())]
+#[error("could not {operation} {}: {}{source}", path.display(), meaning(source))]
 #[non_exhaustive]
 pub struct IoFailure {
     /// What was tried.
@@ -32,6 +34,15 @@ impl IoFailure {
     /// Whether there is nothing at the path.
     pub(crate) fn is_not_found(&self) -> bool {
         self.source.kind() == io::ErrorKind::NotFound
+    }
+}
+
+/// What a failure means here, where the system's own words don't say it.
+fn meaning(source: &io::Error) -> &'static str {
+    match source.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::LOOP) => "it is a symbolic link, and links are not followed: ",
+        Some(Errno::NOTDIR) => "it is no folder, or a link to one, and links are not followed: ",
+        _ => "",
     }
 }
 

@@ -68,7 +68,8 @@ pub(crate) fn read_key_file(
 /// Refuses a file or folder that somebody else owns or may write to.
 pub(crate) fn check_private(path: &Path, stat: &Stat, kind: Kind) -> Result<(), OpenError> {
     if stat.kind != kind {
-        return Err(OpenError::Insecure { path: path.to_path_buf(), what: Insecurity::Kind });
+        let what = Insecurity::Kind { expected: kind, found: stat.kind };
+        return Err(OpenError::Insecure { path: path.to_path_buf(), what });
     }
     check_owner(path, stat)?;
     if stat.mode & 0o022 != 0 {

@@ -19,10 +19,11 @@ use crate::error::{
 use crate::idempotency::{EventKey, Window};
 use crate::identity::Identity;
 use crate::io::{IoFailure, Operation};
-use crate::keys::load_signer;
+use crate::keys::{key_path, load_signer};
 use crate::layout::Layout;
 use crate::opening::{
-    check_files, check_medium, committer, holder, layout_of, local, open_history,
+    check_files, check_is_log, check_medium, check_parent, committer, holder, layout_of, local,
+    not_made, open_history,
 };
 use crate::options::{LastTimestamp, Options};
 use crate::pending::Pending;
@@ -108,8 +109,10 @@ impl AuditLog {
     ) -> Result<Self, OpenError> {
         options.validate()?;
         let layout = layout_of(folder.as_ref())?;
+        check_parent(storage.as_ref(), &layout)?;
         check_medium(storage.as_ref(), &layout, layout.parent(), &options)?;
-        let created = creation::create(&storage, &layout, &options, &holder())?;
+        let created = creation::create(&storage, &layout, &options, &holder())
+            .map_err(|error| not_made(storage.as_ref(), &layout, &options, error))?;
         let mut log = Self::open_locked(storage, layout, &options, created.lock)?;
         log.recovery.removed_left_over = created.removed_left_over;
         Ok(log)
@@ -130,6 +133,7 @@ impl AuditLog {
         if !creation::exists(storage.as_ref(), layout.folder())? {
             return Err(OpenError::NotFound { folder: layout.folder().to_path_buf() });
         }
+        check_is_log(storage.as_ref(), &layout)?;
         check_medium(storage.as_ref(), &layout, layout.folder(), &options)?;
         check_files(storage.as_ref(), &layout)?;
         let lock = take_lock(storage.as_ref(), &layout, &holder())?;
@@ -146,8 +150,9 @@ impl AuditLog {
         let seen = inspect(storage.as_ref(), &layout)?;
         let (expected, found) = (seen.identity.verifier_key(), signer.verifier_key());
         if *expected != found {
+            let key = options.signer.is_none().then(|| key_path(&layout, options));
             let (expected, found) = (expected.to_string(), found.to_string());
-            return Err(OpenError::KeyOfAnotherLog { expected, found });
+            return Err(OpenError::KeyOfAnotherLog { key, expected, found });
         }
         let tail = read_tail(storage.as_ref(), &layout, &seen)?;
         let now = options.clock.now();
@@ -178,7 +183,9 @@ impl AuditLog {
         let mut committer = committer(&storage, &layout, options, &publisher, &seen, &tail)?;
         mend.tell(&mut committer, &mut recovery)?;
         if committer.head.next_seq > seen.mark.size || seen.mark.latest.is_none() {
-            publisher.publish(Noting::Never).map_err(|e| failed(e.into()))?;
+            publisher
+                .publish(Noting::Never)
+                .map_err(|error| OpenError::Checkpoint { cause: error.into() })?;
         }
         let doomed = committer.doomed;
         committer.remove_doomed().map_err(failed)?;
@@ -421,15 +428,12 @@ impl AuditLog {
     }
 
     fn publish(&self, noting: Noting) -> Result<String, CheckpointError> {
-        self.publisher.publish(noting).map_err(|error| match error {
-            PublishError::Refused(failure) => CheckpointError::Refused(Obstacle::Io(failure)),
-            PublishError::Signer(error) => CheckpointError::Refused(Obstacle::Signer(error)),
-            PublishError::Closed => CheckpointError::Closed,
-            PublishError::Unknown(cause) => {
-                let halt = Halt::new(cause);
-                self.writer.halt(&halt);
-                CheckpointError::Halted(halt)
+        self.publisher.publish(noting).map_err(|error| {
+            let error = CheckpointError::from(error);
+            if let CheckpointError::Halted(halt) = &error {
+                self.writer.halt(halt);
             }
+            error
         })
     }
 
@@ -460,6 +464,17 @@ impl AuditLog {
         threads.lock = None;
         threads.closed = Some(closed.clone());
         closed
+    }
+}
+
+impl From<PublishError> for CheckpointError {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::Refused(failure) => Self::Refused(Obstacle::Io(failure)),
+            PublishError::Signer(error) => Self::Refused(Obstacle::Signer(error)),
+            PublishError::Closed => Self::Closed,
+            PublishError::Unknown(cause) => Self::Halted(Halt::new(cause)),
+        }
     }
 }
 

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use crate::checkpoints::{OpenHistory, Publisher};
 use crate::creation;
-use crate::error::OpenError;
+use crate::error::{Insecurity, OpenError};
 use crate::io::{IoFailure, Operation};
 use crate::keys::check_private;
-use crate::layout::Layout;
+use crate::layout::{CHECKPOINT, HISTORY, Layout, QUARANTINE, TREE, segment_number};
 use crate::options::{NetworkFileSystem, Options};
 use crate::recovery::inspect::{Inspection, Seen};
 use crate::recovery::tail::TailSeen;
@@ -51,6 +51,78 @@ pub(crate) fn check_medium(
         }
         Medium::Network(_) | Medium::Local => Ok(()),
     }
+}
+
+/// Refuses what is no folder, and a folder that has none of a log's files: before anything is made in it.
+pub(crate) fn check_is_log(storage: &dyn Storage, layout: &Layout) -> Result<(), OpenError> {
+    let folder = layout.folder();
+    let stat = storage.stat(folder).map_err(IoFailure::of(Operation::Stat, folder))?;
+    if stat.kind != Kind::Folder {
+        let what = Insecurity::Kind { expected: Kind::Folder, found: stat.kind };
+        return Err(OpenError::Insecure { path: folder.to_path_buf(), what });
+    }
+    let names = storage.list(folder).map_err(IoFailure::of(Operation::List, folder))?;
+    if names.iter().any(|name| is_of_a_log(name)) {
+        return Ok(());
+    }
+    Err(OpenError::NotALog { folder: folder.to_path_buf() })
+}
+
+/// The lock says nothing: looking for a log may have made it.
+fn is_of_a_log(name: &str) -> bool {
+    segment_number(name).is_some() || [CHECKPOINT, HISTORY, TREE, QUARANTINE].contains(&name)
+}
+
+/// Refuses where there is no folder to make the log's in.
+pub(crate) fn check_parent(storage: &dyn Storage, layout: &Layout) -> Result<(), OpenError> {
+    if creation::exists(storage, layout.parent())? {
+        return Ok(());
+    }
+    Err(OpenError::NoParent { parent: layout.parent().to_path_buf() })
+}
+
+/// Tells what another process that makes the same log did from what the disk did.
+#[expect(clippy::wildcard_enum_match_arm, reason = "every other error stays what it is")]
+pub(crate) fn not_made(
+    storage: &dyn Storage,
+    layout: &Layout,
+    options: &Options,
+    error: OpenError,
+) -> OpenError {
+    let folder = layout.folder().to_path_buf();
+    let creating = layout.creating();
+    let holder = match error {
+        OpenError::Locked { holder, .. } => Some(holder),
+        OpenError::Io(failure) if is_of_a_race(&failure, layout, &creating) => None,
+        OpenError::KeyWithoutFolder { .. } if is_there(storage, &folder) => None,
+        OpenError::KeyWithoutFolder { key } if options.key_file.is_some() => {
+            return OpenError::KeyExists { key };
+        }
+        error => return error,
+    };
+    if is_there(storage, &folder) {
+        OpenError::AlreadyExists { folder }
+    } else {
+        OpenError::BeingMade { folder, holder }
+    }
+}
+
+/// Whether a file failed us that only another process can have made or taken away.
+fn is_of_a_race(failure: &IoFailure, layout: &Layout, creating: &Layout) -> bool {
+    use std::io::ErrorKind;
+
+    let own = failure.path.starts_with(creating.folder()) || failure.path == layout.folder();
+    own && matches!(
+        failure.source.kind(),
+        ErrorKind::AlreadyExists
+            | ErrorKind::NotFound
+            | ErrorKind::DirectoryNotEmpty
+            | ErrorKind::ResourceBusy
+    )
+}
+
+fn is_there(storage: &dyn Storage, path: &Path) -> bool {
+    creation::exists(storage, path).unwrap_or(false)
 }
 
 /// Refuses folders and files of the log that somebody else owns or may write to.

@@ -1,12 +1,13 @@
 //! `indelible init`: makes a log.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use indelible::format::identity::Origin;
-use indelible::{AuditLog, Options, continue_from};
+use indelible::{AuditLog, OpenError, Options, Problem, continue_from};
 
-use crate::args::Placing;
+use crate::args::Medium;
 use crate::exit::Exit;
 use crate::hint::quote;
 use crate::render::{self, Output};
@@ -54,16 +55,25 @@ pub(crate) struct Init {
     )]
     reason: String,
 
+    /// Make the private key at PATH, and not beside the folder as `DIR.key`; what is there is never replaced
+    #[arg(long, env = "INDELIBLE_KEY_FILE", value_name = "PATH", help_heading = "The log")]
+    key_file: Option<PathBuf>,
+
     #[command(flatten)]
-    placing: Placing,
+    medium: Medium,
 }
 
 impl Init {
     /// Makes the log; its verifier key is what goes to stdout.
     pub(crate) fn run(self) -> anyhow::Result<Exit> {
-        let mut options = self.placing.options();
-        if let Some(old) = &self.continues {
-            options = options.with_continues(continue_from(old, &self.reason)?);
+        let mut options = self.medium.options();
+        if let Some(path) = &self.key_file {
+            options = options.with_key_file(path.clone());
+        }
+        if let Some(old) = self.continues {
+            let continues = continue_from(&old, &self.reason)
+                .map_err(|source| CannotContinue { old, source })?;
+            options = options.with_continues(continues);
         }
         let log = create(&self.dir, options, self.origin)?;
         let key = log.identity().verifier_key().to_string();
@@ -71,8 +81,51 @@ impl Init {
         let mut output = Output::stdout();
         output.line(key.as_bytes())?;
         output.flush()?;
-        explain(&self.dir, self.placing.key_file.as_deref(), &key);
+        explain(&self.dir, self.key_file.as_deref(), &key);
         Ok(Exit::Fine)
+    }
+}
+
+/// The log that the new one was to take over from does not say what it was.
+#[derive(Debug)]
+pub(crate) struct CannotContinue {
+    old: PathBuf,
+    source: OpenError,
+}
+
+impl CannotContinue {
+    /// What to do instead; `None` where the cause has a hint of its own.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only what has a hint is named")]
+    pub(crate) fn hint(&self) -> Option<String> {
+        let old = quote(&self.old);
+        match &self.source {
+            OpenError::Refused(refusal)
+                if refusal.findings.iter().any(|finding| finding.problem == Problem::NoRecord) =>
+            {
+                Some(format!(
+                    "is that the path of the old log, and is its volume mounted? if its records are gone, make the new \
+                     log without --continues, and keep what is left in {old}"
+                ))
+            }
+            OpenError::Refused(_) | OpenError::NothingToContinue { .. } => Some(format!(
+                "a log can only be continued by what it signed of itself: make the new log without --continues, keep \
+                 {old} as it is, and say in the new log's first event what it takes over from; \
+                 `indelible verify {old}` says what is left"
+            )),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for CannotContinue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(f)
+    }
+}
+
+impl std::error::Error for CannotContinue {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
     }
 }
 

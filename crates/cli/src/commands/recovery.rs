@@ -15,25 +15,33 @@ pub(super) fn tell(recovery: &Recovery) {
         if mended.length == 0 {
             render::note(format_args!("{place}: the record was whole, its line end is added"));
         } else {
+            let were = if mended.length == 1 { "byte was" } else { "bytes were" };
             render::note(format_args!(
-                "{place}: {} bytes were cut off and kept in {}",
+                "{place}: {} {were} cut off and kept in {}",
                 mended.length, mended.quarantine
             ));
         }
     }
     if let Some(adopted) = &recovery.adopted {
-        render::note(format_args!(
-            "records {} to {} lay beyond the last checkpoint and are adopted: no signature covered them until now",
-            adopted.from_seq, adopted.to_seq
-        ));
+        let (from, to) = (adopted.from_seq, adopted.found_to_seq);
+        render::note(if from == to {
+            format!(
+                "record {from} lay beyond the last checkpoint and is adopted: no signature covered it until now"
+            )
+        } else {
+            format!(
+                "records {from} to {to} lay beyond the last checkpoint and are adopted: no signature covered them until now"
+            )
+        });
     }
     if recovery.finished_rotation {
         render::note("a rotation that was cut short is finished");
     }
-    if recovery.removed_segments > 0 {
-        render::note(format_args!(
-            "{} old segments that were to be pruned are removed",
-            recovery.removed_segments
-        ));
+    match recovery.removed_segments {
+        0 => {}
+        1 => render::note("1 old segment that was to be pruned is removed"),
+        count => {
+            render::note(format_args!("{count} old segments that were to be pruned are removed"));
+        }
     }
 }

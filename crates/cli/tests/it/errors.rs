@@ -2,15 +2,8 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Output;
 
 use crate::support::*;
-
-/// Exit code, nothing on stdout, and the whole of stderr.
-fn assert_fails(output: &Output, code: i32, told: &str) {
-    assert_eq!(text(&output.stderr), told);
-    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(code), ""));
-}
 
 #[test]
 fn a_missing_folder() {
@@ -47,7 +40,8 @@ fn a_log_is_never_made_over_something() {
         1,
         &format!(
             "indelible: {0}: something is here already, and a log is never made over it\n\
-             hint: `indelible append {0}` adds to a log, `indelible verify {0}` checks one\n",
+             hint: if it is the log, `indelible append {0}` adds to it, `indelible verify {0}` checks it, and \
+             `indelible show {0} 0` shows its verifier key; if not, give the new log a path of its own\n",
             folder.display()
         ),
     );

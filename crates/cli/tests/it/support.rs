@@ -92,6 +92,12 @@ impl Log {
     }
 }
 
+/// Asserts the exit code, nothing on stdout, and the whole of stderr.
+pub(crate) fn assert_fails(output: &Output, code: i32, told: &str) {
+    assert_eq!(text(&output.stderr), told);
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(code), ""));
+}
+
 /// Every line of every segment of a log, oldest first.
 pub(crate) fn lines(folder: &Path) -> Vec<String> {
     let mut numbers: Vec<u64> = fs::read_dir(folder)

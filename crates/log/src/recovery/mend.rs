@@ -151,7 +151,8 @@ impl Mend<'_> {
         let told = self.tail.adopted_from == Some(mark) && announcements.is_empty();
         if found > 0 && !told {
             let to_seq = committer.head.next_seq - 1 + to_u64(announcements.len());
-            recovery.adopted = Some(Adopted { from_seq: mark, to_seq });
+            recovery.adopted =
+                Some(Adopted { from_seq: mark, to_seq, found_to_seq: self.tail.last.seq });
             announcements.push(Announcement::Adopt(Adopt { from_seq: mark, to_seq }));
         }
         if announcements.is_empty() {

@@ -75,6 +75,8 @@ impl Mended {
 pub struct Adopted {
     /// The first of them.
     pub from_seq: u64,
-    /// The last of them.
+    /// The last of them, as the adopt record says it: the records of this opening's own repairs are counted in.
     pub to_seq: u64,
+    /// The last of them that was there before the opening.
+    pub found_to_seq: u64,
 }

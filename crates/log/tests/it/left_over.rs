@@ -71,7 +71,7 @@ fn a_key_that_is_not_the_one_of_the_interrupted_creation_is_kept() {
     let other = disk.read_file("/logs/other.key").unwrap();
     let with_key = options().with_key_file("/logs/other.key".into());
     match AuditLog::create_on(storage(&disk), "/logs/audit", with_key) {
-        Err(OpenError::KeyWithoutFolder { key }) => assert_eq!(key, Path::new("/logs/other.key")),
+        Err(OpenError::KeyExists { key }) => assert_eq!(key, Path::new("/logs/other.key")),
         answer => panic!("{answer:?}"),
     }
     assert_eq!(disk.read_file("/logs/other.key").unwrap(), other);

@@ -4,8 +4,9 @@
 
 use std::path::PathBuf;
 
-use clap::builder::BoolishValueParser;
-use clap::{Args, Parser, Subcommand};
+use clap::builder::Resettable;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use indelible::{LastTimestamp, NetworkFileSystem, Options};
 
 use crate::commands::append::Append;
@@ -14,6 +15,7 @@ use crate::commands::init::Init;
 use crate::commands::show::Show;
 use crate::commands::tail::Tail;
 use crate::commands::verify::Verify;
+use crate::value;
 
 const EXAMPLES: &str = "\
 Example, from nothing to a verified log:
@@ -38,6 +40,74 @@ something missing; 4 sound, but with a torn tail that the next append repairs.";
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// Reads the command line and the environment, in which an empty variable is as good as none.
+    pub(crate) fn read() -> Result<Self, clap::Error> {
+        let mut command = Self::command().mut_subcommands(|verb| {
+            verb.mut_args(|arg| {
+                let empty = arg.get_env().and_then(std::env::var_os).is_some_and(|v| v.is_empty());
+                if empty { arg.env(Resettable::Reset) } else { arg }
+            })
+        });
+        let matches = match command.try_get_matches_from_mut(std::env::args_os()) {
+            Ok(matches) => matches,
+            Err(error) => return Err(explained(error, &mut command)),
+        };
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
+}
+
+/// Says what the parser can't know: that a value came from the environment, that it is a secret, that there is another
+/// way to hand over events.
+fn explained(mut error: clap::Error, command: &mut clap::Command) -> clap::Error {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        Some(_) | None => None,
+    };
+    let (flag, given) = (text(ContextKind::InvalidArg), text(ContextKind::InvalidValue));
+    if [&flag, &given].into_iter().flatten().any(|text| value::is_private_key(text)) {
+        let place = given.and(flag).map(|flag| format!(" for '{flag}'")).unwrap_or_default();
+        return command.error(
+            ErrorKind::ValueValidation,
+            format!(
+                "this is the private key (PRIVATE+KEY…){place}: never give it away; the verifier key is the line that \
+                 init printed"
+            ),
+        );
+    }
+    if let (Some(flag), Some(given)) = (flag, given)
+        && let Some(variable) = variable_of(command, &flag, &given)
+    {
+        let place = format!("{variable} (in the environment, for {flag})");
+        error.insert(ContextKind::InvalidArg, ContextValue::String(place));
+    }
+    if error.kind() == ErrorKind::MissingRequiredArgument
+        && error.to_string().contains("--resource <TO-WHAT>")
+    {
+        let tip = "many events come from a file, or from a pipe: --file <FILE|->";
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
+}
+
+/// The environment variable that gave `flag`, as the parser writes it, the value `given`; `None` where the command line
+/// did.
+fn variable_of(command: &clap::Command, flag: &str, given: &str) -> Option<String> {
+    let long = flag.split(' ').next()?;
+    let arg = command
+        .get_subcommands()
+        .flat_map(clap::Command::get_arguments)
+        .filter(|arg| arg.get_env().is_some())
+        .find(|arg| arg.get_long().is_some_and(|name| long.strip_prefix("--") == Some(name)))?;
+    let on_command_line = std::env::args_os().any(|word| {
+        let word = word.to_string_lossy();
+        word.strip_prefix(long).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+    });
+    let variable = arg.get_env()?;
+    let set = std::env::var_os(variable).is_some_and(|value| value == given);
+    (set && !on_command_line).then(|| variable.to_string_lossy().into_owned())
 }
 
 /// What to do.
@@ -72,7 +142,7 @@ pub(crate) struct Medium {
     #[arg(
         long,
         env = "INDELIBLE_ALLOW_NETWORK_FILE_SYSTEM",
-        value_parser = BoolishValueParser::new(),
+        value_parser = value::switch,
         help_heading = "The log"
     )]
     pub(crate) allow_network_file_system: bool,
@@ -113,7 +183,7 @@ pub(crate) struct Opening {
     #[arg(
         long,
         env = "INDELIBLE_ACCEPT_LAST_TIMESTAMP",
-        value_parser = BoolishValueParser::new(),
+        value_parser = value::switch,
         help_heading = "The log"
     )]
     pub(crate) accept_last_timestamp: bool,
@@ -132,8 +202,6 @@ impl Opening {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

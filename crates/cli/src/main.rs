@@ -12,13 +12,11 @@ mod value;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 use crate::args::{Cli, Command};
 use crate::exit::Exit;
 
 fn main() -> ExitCode {
-    let exit = match Cli::try_parse() {
+    let exit = match Cli::read() {
         Ok(cli) => run(cli.command).unwrap_or_else(|error| fail(&error)),
         Err(error) => render::usage(&error),
     };

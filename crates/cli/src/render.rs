@@ -3,13 +3,14 @@
 //! Invariants:
 //! - stdout carries nothing but data: stored lines, receipts, notes, keys, reports;
 //! - data that goes to a terminal is escaped, and is byte for byte as stored everywhere else;
-//! - what goes to stderr is for people, and always escaped.
+//! - what goes to stderr is for people, always escaped, and never holds a private key.
 
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
 
 use crate::escape::{escape, escape_lines};
 use crate::exit::Exit;
+use crate::value::without_private_keys;
 
 /// Bytes that may wait for [`Output::flush`].
 const BUFFER_SIZE: usize = 64 * 1024;
@@ -116,7 +117,7 @@ pub(crate) fn usage(error: &clap::Error) -> Exit {
 }
 
 fn tell(text: &str) {
-    let text = escape_lines(text) + "\n";
+    let text = without_private_keys(&escape_lines(text)) + "\n";
     // With stderr gone there is nobody left to tell.
     drop(io::stderr().write_all(text.as_bytes()));
 }

@@ -1,11 +1,16 @@
 //! Reads the values of flags and of the environment that are more than a word: sizes and durations.
 //!
-//! Every error says what was given and which forms there are. It does not know which values make sense for a log:
-//! the library checks that when the log is opened.
+//! Every error says what was given and which forms there are. It does not know which values make sense for a log: it
+//! asks the library.
 
 use std::time::Duration;
 
+use indelible::format::note::SignerKey;
+use indelible::{OpenError, OptionLimit, Options};
 use jiff::SignedDuration;
+
+/// How a private key's text begins.
+const PRIVATE_KEY: &str = "PRIVATE+KEY+";
 
 /// What a value of a flag is not.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,6 +19,9 @@ pub(crate) enum ValueError {
     SizeTooLarge { given: String },
     Duration { given: String },
     DurationNotPositive { given: String },
+    Count { given: String },
+    Switch { given: String },
+    OutsideLimits { given: String, limit: OptionLimit, unit: &'static str },
 }
 
 impl std::fmt::Display for ValueError {
@@ -36,6 +44,18 @@ impl std::fmt::Display for ValueError {
             }
             Self::DurationNotPositive { given } => {
                 write!(f, "`{given}` is not more than no time at all")
+            }
+            Self::Count { given } => {
+                write!(f, "`{given}` is not a number of files: write a whole number")
+            }
+            Self::Switch { given } => {
+                write!(
+                    f,
+                    "`{given}` is neither yes nor no: write true, yes, on or 1, or false, no, off or 0"
+                )
+            }
+            Self::OutsideLimits { given, limit, unit } => {
+                write!(f, "`{given}` is outside its limits: it must be {limit}{unit}")
             }
         }
     }
@@ -77,9 +97,101 @@ pub(crate) fn duration(given: &str) -> Result<Duration, ValueError> {
     }
 }
 
+/// Reads a size at which a log may be rotated.
+pub(crate) fn max_file_size(given: &str) -> Result<u64, ValueError> {
+    let bytes = size(given)?;
+    within_limits(given, &Options::default().with_max_file_size(bytes), " bytes").map(|()| bytes)
+}
+
+/// Reads how many rotated files may be kept.
+pub(crate) fn max_files(given: &str) -> Result<u32, ValueError> {
+    let count =
+        given.trim().parse().map_err(|_no_number| ValueError::Count { given: given.to_owned() })?;
+    within_limits(given, &Options::default().with_max_files(count), "").map(|()| count)
+}
+
+/// Reads how long a record may wait for a checkpoint.
+pub(crate) fn checkpoint_interval(given: &str) -> Result<Duration, ValueError> {
+    let interval = duration(given)?;
+    let options = Options::default().with_checkpoint_interval(interval);
+    within_limits(given, &options, " ms").map(|()| interval)
+}
+
+/// Reads whether something is on, for flags that the environment can set too.
+pub(crate) fn switch(given: &str) -> Result<bool, ValueError> {
+    match given.trim().to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" | "t" | "y" => Ok(true),
+        "false" | "no" | "off" | "0" | "f" | "n" => Ok(false),
+        _ => Err(ValueError::Switch { given: given.to_owned() }),
+    }
+}
+
+fn within_limits(given: &str, options: &Options, unit: &'static str) -> Result<(), ValueError> {
+    match options.validate() {
+        Err(OpenError::InvalidOption { limit, .. }) => {
+            Err(ValueError::OutsideLimits { given: given.to_owned(), limit, unit })
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Whether a text is, or holds, a private key, also one that lost its first words.
+pub(crate) fn is_private_key(text: &str) -> bool {
+    text.contains(PRIVATE_KEY)
+        || format!("{PRIVATE_KEY}{}", text.trim()).parse::<SignerKey>().is_ok()
+}
+
+/// `text` without the private keys in it.
+pub(crate) fn without_private_keys(text: &str) -> String {
+    let mut parts = text.split(PRIVATE_KEY);
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.find(char::is_whitespace).and_then(|end| part.get(end..));
+        shown.push_str(PRIVATE_KEY);
+        shown.push('…');
+        shown.push_str(rest.unwrap_or_default());
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn private_keys_are_known_and_taken_out_of_texts() {
+        let key = SignerKey::from_seed(&"example.com/a".parse().expect("a name"), &[7; 32]);
+        let secret = key.encode().as_str().to_owned();
+        let short = secret.strip_prefix(PRIVATE_KEY).expect("so it begins").to_owned();
+        let public = key.verifier_key().to_string();
+        assert!(is_private_key(&secret) && is_private_key(&short) && !is_private_key(&public));
+        assert_eq!(
+            without_private_keys(&format!("a {secret} b {secret}")),
+            "a PRIVATE+KEY+… b PRIVATE+KEY+…"
+        );
+        assert_eq!(without_private_keys(&public), public);
+    }
+
+    #[test]
+    fn what_is_outside_the_limits_of_a_log_is_named_with_them() {
+        let told = |error: Option<ValueError>| error.map(|error| error.to_string());
+        assert_eq!(
+            told(max_file_size("64KiB").err()).as_deref(),
+            Some("`64KiB` is outside its limits: it must be at least 196608 bytes")
+        );
+        assert_eq!(
+            told(max_files("0").err()).as_deref(),
+            Some("`0` is outside its limits: it must be at least 1")
+        );
+        assert_eq!(
+            told(checkpoint_interval("2h").err()).as_deref(),
+            Some("`2h` is outside its limits: it must be from 1 to 3600000 ms")
+        );
+        assert_eq!(
+            (max_file_size("64MiB"), max_files("3"), checkpoint_interval("1h")),
+            (Ok(64 << 20), Ok(3), Ok(Duration::from_hours(1)))
+        );
+    }
 
     #[test]
     fn sizes_are_read_with_binary_units_or_as_bytes() {

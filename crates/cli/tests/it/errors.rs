@@ -176,21 +176,27 @@ fn a_file_of_events_that_is_not_there() {
 }
 
 #[test]
-fn an_option_outside_its_limits() {
-    let log = Log::new();
-    assert_fails(
-        &log.append(EVENT, &["--max-file-size", "64KiB"]),
-        1,
-        "indelible: option max_file_size is 65536: it must be at least 196608\n",
-    );
-}
-
-#[test]
 fn a_command_line_that_makes_no_sense() {
     for (args, told) in [
         (
             &["append", "audit"][..],
-            "indelible: the following required arguments were not provided:\n",
+            "indelible: the following required arguments were not provided:\n  --actor <WHO>\n  --action <WHAT>\n  \
+             --resource <TO-WHAT>\n\n  tip: many events come from a file, or from a pipe: --file <FILE|->\n",
+        ),
+        (
+            &[
+                "append",
+                "audit",
+                "--threads",
+                "2",
+                "--actor",
+                "a",
+                "--action",
+                "b",
+                "--resource",
+                "c",
+            ],
+            "indelible: the argument '--threads <N>' cannot be used with:\n",
         ),
         (&["append", "audit", "--colour"], "indelible: unexpected argument '--colour' found\n"),
         (

@@ -19,6 +19,7 @@ mod newcomer;
 mod places;
 mod reading;
 mod repaired;
+mod settings;
 mod support;
 mod terminal;
 mod verify;

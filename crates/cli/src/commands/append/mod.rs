@@ -7,7 +7,7 @@ mod stream;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use indelible::format::identity::Origin;
 use indelible::{AuditLog, Event, OpenError, Options, Outcome};
@@ -123,7 +123,8 @@ struct Streaming {
         value_name = "N",
         default_value_t = 1,
         value_parser = clap::value_parser!(u16).range(1..=256),
-        requires = "file"
+        requires = "file",
+        conflicts_with_all = ["actor", "action", "resource"]
     )]
     threads: u16,
 }
@@ -133,15 +134,15 @@ struct Streaming {
 #[command(next_help_heading = "The log")]
 struct Growth {
     /// Rotate audit.log at this size: bytes, or 256KiB, 64MiB … [default: 64MiB]
-    #[arg(long, value_name = "SIZE", env = "INDELIBLE_MAX_FILE_SIZE", value_parser = value::size)]
+    #[arg(long, value_name = "SIZE", env = "INDELIBLE_MAX_FILE_SIZE", value_parser = value::max_file_size)]
     max_file_size: Option<u64>,
 
     /// Keep so many rotated files, and remove older ones, with a signed record of it [default: keep all]
-    #[arg(long, value_name = "N", env = "INDELIBLE_MAX_FILES")]
+    #[arg(long, value_name = "N", env = "INDELIBLE_MAX_FILES", value_parser = value::max_files)]
     max_files: Option<u32>,
 
     /// Sign a checkpoint at most so long after a record: 500ms, 1s, 2m [default: 1s]
-    #[arg(long, value_name = "TIME", env = "INDELIBLE_CHECKPOINT_INTERVAL", value_parser = value::duration)]
+    #[arg(long, value_name = "TIME", env = "INDELIBLE_CHECKPOINT_INTERVAL", value_parser = value::checkpoint_interval)]
     checkpoint_interval: Option<Duration>,
 
     /// Make the log if there is none, as `init` does
@@ -150,7 +151,7 @@ struct Growth {
     #[arg(long)]
     create: bool,
 
-    /// The name of a log that --create makes, as for `init`
+    /// The name of a log that --create makes, as for `init`; a log of another name is not appended to
     #[arg(long, value_name = "NAME", env = "INDELIBLE_ORIGIN")]
     origin: Option<Origin>,
 }
@@ -197,6 +198,13 @@ impl Append {
         match AuditLog::open(&self.dir, options.clone()) {
             Ok(log) => {
                 recovery::tell(log.recovery());
+                let (asked, origin) = (self.growth.origin.as_ref(), log.identity().origin());
+                if let Some(asked) = asked.filter(|asked| *asked != origin) {
+                    bail!(
+                        "{}: this log is called {origin}, not {asked} (--origin or INDELIBLE_ORIGIN): nothing was appended",
+                        self.dir.display()
+                    );
+                }
                 Ok(log)
             }
             Err(OpenError::NotFound { .. }) if self.growth.create => {

@@ -18,6 +18,7 @@ const BUFFER_SIZE: usize = 64 * 1024;
 /// Stdout: lines are gathered, and leave together, whole.
 #[derive(Debug)]
 pub(crate) struct Output<W: Write = io::Stdout> {
+    what: &'static str,
     to: W,
     terminal: bool,
     buffer: Vec<u8>,
@@ -26,13 +27,18 @@ pub(crate) struct Output<W: Write = io::Stdout> {
 impl Output {
     /// The process's stdout.
     pub(crate) fn stdout() -> Self {
-        Self::to(io::stdout(), io::stdout().is_terminal())
+        Self::of("")
+    }
+
+    /// The process's stdout, for something that has a name where it can't be written: "the receipts".
+    pub(crate) fn of(what: &'static str) -> Self {
+        Self { what, ..Self::to(io::stdout(), io::stdout().is_terminal()) }
     }
 }
 
 impl<W: Write> Output<W> {
     fn to(to: W, terminal: bool) -> Self {
-        Self { to, terminal, buffer: Vec::new() }
+        Self { what: "", to, terminal, buffer: Vec::new() }
     }
 
     /// Takes one line without its LF.
@@ -55,7 +61,27 @@ impl<W: Write> Output<W> {
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         let written = self.to.write_all(&self.buffer).and_then(|()| self.to.flush());
         self.buffer.clear();
-        written
+        written.map_err(|why| io::Error::new(why.kind(), NotPrinted { what: self.what, why }))
+    }
+}
+
+/// Stdout did not take what was to be printed.
+#[derive(Debug)]
+struct NotPrinted {
+    what: &'static str,
+    why: io::Error,
+}
+
+impl fmt::Display for NotPrinted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let space = if self.what.is_empty() { "" } else { " " };
+        write!(f, "could not write{space}{} to standard output", self.what)
+    }
+}
+
+impl std::error::Error for NotPrinted {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.why)
     }
 }
 
@@ -111,7 +137,10 @@ pub(crate) fn usage(error: &clap::Error) -> Exit {
     // Colours only where stdout is a terminal that shows them.
     let mut stdout = anstream::stdout();
     match write!(stdout, "{}", error.render().ansi()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Exit::CouldNot,
+        Err(why) if why.kind() != io::ErrorKind::BrokenPipe => {
+            note(format_args!("could not write the help to standard output: {why}"));
+            Exit::CouldNot
+        }
         Ok(()) | Err(_) => Exit::Fine,
     }
 }

@@ -59,7 +59,7 @@ impl TakeCheckpoint {
             }
             Err(error) => return Err(error.into()),
         };
-        let mut output = Output::stdout();
+        let mut output = Output::of("the checkpoint");
         output.text(&note)?;
         output.flush()?;
         Ok(Exit::Fine)

@@ -77,13 +77,29 @@ impl Init {
         }
         let log = create(&self.dir, options, self.origin)?;
         let key = log.identity().verifier_key().to_string();
-        log.close()?;
-        let mut output = Output::stdout();
-        output.line(key.as_bytes())?;
-        output.flush()?;
+        // First of all, since nothing else shows the key; whoever can't be shown it on stdout reads it on stderr.
+        let printed = print(&key);
         explain(&self.dir, self.key_file.as_deref(), &key);
+        log.close()?;
+        if let Err(error) = printed
+            && !render::is_broken_pipe(&error)
+        {
+            render::error(&error);
+            render::hint(format_args!(
+                "the log is made all the same, and its verifier key is the one above; `indelible show {} 0` shows it \
+                 again",
+                quote(&self.dir)
+            ));
+            return Ok(Exit::CouldNot);
+        }
         Ok(Exit::Fine)
     }
+}
+
+fn print(key: &str) -> anyhow::Result<()> {
+    let mut output = Output::of("the verifier key");
+    output.line(key.as_bytes())?;
+    Ok(output.flush()?)
 }
 
 /// The log that the new one was to take over from does not say what it was.

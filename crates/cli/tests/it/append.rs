@@ -180,12 +180,16 @@ fn when_nobody_reads_receipts_it_ends_and_says_what_is_recorded() {
     assert_eq!(
         told,
         if recorded == 1 {
-            "indelible: line 1 is recorded as seq 1; nothing from line 2 on was appended\n"
+            "indelible: nobody reads the receipts any more, so no further line was taken\n\
+             indelible: line 1 is recorded as seq 1; nothing from line 2 on was appended\n\
+             hint: send line 2 again with all that follows\n"
                 .to_owned()
         } else {
             format!(
-                "indelible: lines 1 to {recorded} are recorded as seq 1 to {recorded}; \
-                 nothing from line {} on was appended\n",
+                "indelible: nobody reads the receipts any more, so no further line was taken\n\
+                 indelible: lines 1 to {recorded} are recorded as seq 1 to {recorded}; \
+                 nothing from line {0} on was appended\n\
+                 hint: send line {0} again with all that follows\n",
                 recorded + 1
             )
         }

@@ -11,6 +11,7 @@
 mod append;
 mod by_hand;
 mod checkpoint;
+mod doubt;
 mod errors;
 mod help;
 mod kill;
@@ -20,6 +21,7 @@ mod places;
 mod reading;
 mod repaired;
 mod settings;
+mod stdout;
 mod support;
 mod terminal;
 mod verify;

@@ -163,6 +163,11 @@ impl Event {
         &self.resource
     }
 
+    /// Whether it carries an `event_id`, without which sending it again records it again.
+    pub fn has_event_id(&self) -> bool {
+        self.event_id.is_some()
+    }
+
     /// Sets the idempotency key: the same one with the same fields is recorded once.
     #[must_use]
     pub fn event_id(mut self, event_id: impl Into<String>) -> Self {

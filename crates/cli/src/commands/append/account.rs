@@ -87,6 +87,12 @@ impl Account {
         }
     }
 
+    /// How many lines may or may not be recorded.
+    pub(super) fn in_doubt(&self) -> u64 {
+        let unknown = self.runs.iter().filter(|run| run.kind == Kind::Unknown);
+        unknown.map(|run| run.last - run.first + 1).sum()
+    }
+
     /// One sentence for a person when every line was taken.
     pub(super) fn summary(&self) -> String {
         let (mut recorded, mut known) = (Seqs::default(), Seqs::default());

@@ -8,12 +8,17 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
+use indelible::format::event::EventError;
+
 use crate::hint::quote;
 
 /// Bytes that a line may have: twice what the largest entry can take, since a client may write white space.
 pub(super) const LINE_SIZE_MAX: usize = 2 << 20;
 /// One byte more than a line may have: its LF, or the proof that it is too long.
 const TAKE: u64 = (2 << 20) + 1;
+
+/// What some editors put before a text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Where the lines come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +59,19 @@ impl Source {
     }
 }
 
+impl Source {
+    /// How the rest is sent from `line` on, which is as it should be.
+    pub(super) fn go_on(&self, line: u64) -> String {
+        match self {
+            Self::Stdin => format!("send line {line} again with all that follows"),
+            Self::File(path) => format!(
+                "go on with line {line}: tail -n +{line} {} | indelible append … --file -",
+                quote(path)
+            ),
+        }
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -63,11 +81,27 @@ impl fmt::Display for Source {
     }
 }
 
-/// Why a line could not be read.
+/// Why a line could not be read, or can't hold an event.
 #[derive(Debug)]
 pub(super) enum LineError {
     TooLong,
     Io(io::Error),
+    ByteOrderMark,
+    NotOneObject(EventError),
+}
+
+impl LineError {
+    /// What is wrong with a line that holds no event, as `error` says in general.
+    pub(super) fn of(line: &[u8], error: EventError) -> anyhow::Error {
+        let text = line.trim_ascii();
+        if line.starts_with(BYTE_ORDER_MARK) {
+            Self::ByteOrderMark.into()
+        } else if text.starts_with(b"{") && text.ends_with(b"}") {
+            error.into()
+        } else {
+            Self::NotOneObject(error).into()
+        }
+    }
 }
 
 impl fmt::Display for LineError {
@@ -75,6 +109,10 @@ impl fmt::Display for LineError {
         match self {
             Self::TooLong => write!(f, "the line is longer than {LINE_SIZE_MAX} bytes"),
             Self::Io(_) => f.write_str("could not read the line"),
+            Self::ByteOrderMark => f.write_str(
+                "it begins with a byte order mark (EF BB BF), which no JSON has: save it as UTF-8 without one",
+            ),
+            Self::NotOneObject(error) => write!(f, "not one JSON object: {error}"),
         }
     }
 }
@@ -82,8 +120,9 @@ impl fmt::Display for LineError {
 impl std::error::Error for LineError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::TooLong => None,
+            Self::TooLong | Self::ByteOrderMark => None,
             Self::Io(error) => Some(error),
+            Self::NotOneObject(error) => Some(error),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! `indelible append`: records one event, or as many as a file or a pipe has.
 
 mod account;
+mod advice;
 mod input;
 mod stream;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -12,10 +13,12 @@ use clap::Args;
 use indelible::format::identity::Origin;
 use indelible::{AuditLog, Event, OpenError, Options, Outcome};
 
+use self::advice::Way;
 use self::input::Source;
 use super::{init, recovery};
 use crate::args::Opening;
 use crate::exit::Exit;
+use crate::hint::quote;
 use crate::render::{self, Output};
 use crate::value;
 
@@ -170,10 +173,11 @@ impl Append {
         let log = self.open()?;
         let exit = match (source, lines) {
             (Some(source), Some(lines)) => {
-                let receipts = self.stream.receipts.then(Output::stdout);
-                stream::append(&log, &source, lines, receipts, self.stream.threads)
+                let receipts = self.stream.receipts.then(|| Output::of("the receipts"));
+                let way = Way { dir: &self.dir, source: &source };
+                stream::append(&log, way, lines, receipts, self.stream.threads)
             }
-            (_, _) => one(&log, &self.event.event(), self.stream.receipts)?,
+            (_, _) => one(&log, &self.dir, &self.event.event(), self.stream.receipts)?,
         };
         let forgotten = log.idempotency_forgotten_early();
         if forgotten > 0 {
@@ -189,7 +193,11 @@ impl Append {
                 left.segments, left.failure
             ));
         }
-        log.close()?;
+        match log.close() {
+            // Why it halted was told with the event that met it.
+            Err(_) if exit == Exit::CouldNot && log.halted().is_some() => {}
+            closed => closed?,
+        }
         Ok(exit)
     }
 
@@ -264,16 +272,38 @@ impl OneEvent {
 }
 
 /// Records one event.
-fn one(log: &AuditLog, event: &Event, with_receipt: bool) -> anyhow::Result<Exit> {
-    let receipt = log.append(event)?;
-    if with_receipt {
-        let mut output = Output::stdout();
-        output.line(receipt.to_string().as_bytes())?;
-        output.flush()?;
-    } else if receipt.duplicate {
-        render::note(format_args!("1 event had been recorded before, as seq {}", receipt.seq));
+fn one(log: &AuditLog, dir: &Path, event: &Event, with_receipt: bool) -> anyhow::Result<Exit> {
+    let receipt = match log.append(event) {
+        Ok(receipt) => receipt,
+        Err(error) if error.is_indeterminate() => {
+            render::error(&error.into());
+            render::hint(advice::in_doubt(dir, 1, event.has_event_id()));
+            return Ok(Exit::CouldNot);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let told = if receipt.duplicate {
+        format!("1 event had been recorded before, as seq {}", receipt.seq)
     } else {
-        render::note(format_args!("recorded 1 event as seq {}", receipt.seq));
+        format!("recorded 1 event as seq {}", receipt.seq)
+    };
+    if !with_receipt {
+        render::note(told);
+        return Ok(Exit::Fine);
     }
-    Ok(Exit::Fine)
+    let mut output = Output::of("the receipt");
+    let printed = output.line(receipt.to_string().as_bytes()).and_then(|()| output.flush());
+    match printed {
+        Err(why) if why.kind() != std::io::ErrorKind::BrokenPipe => {
+            render::error(&why.into());
+            render::note(told);
+            render::hint(format_args!(
+                "it is in the log: don't send it again; `indelible show {} {}` shows it",
+                quote(dir),
+                receipt.seq
+            ));
+            Ok(Exit::CouldNot)
+        }
+        Ok(()) | Err(_) => Ok(Exit::Fine),
+    }
 }

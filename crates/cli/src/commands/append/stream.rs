@@ -16,9 +16,9 @@ use std::thread;
 use indelible::{AppendError, AuditLog, Event, Pending, Receipt};
 
 use super::account::{Account, Fate};
-use super::input::{Lines, Source};
+use super::advice::{Stop, Way};
+use super::input::{LineError, Lines};
 use crate::exit::Exit;
-use crate::hint;
 use crate::render::{self, Output};
 
 /// Lines that may be in flight.
@@ -27,7 +27,7 @@ const IN_FLIGHT_MAX: usize = 4_096;
 /// Appends every line, and says on stderr what became of them.
 pub(super) fn append(
     log: &AuditLog,
-    source: &Source,
+    way: Way<'_>,
     lines: Lines<impl BufRead + Send>,
     receipts: Option<Output>,
     threads: u16,
@@ -36,6 +36,7 @@ pub(super) fn append(
         log,
         stopped: AtomicBool::new(false),
         at_end: AtomicBool::new(false),
+        unnamed_in_doubt: AtomicBool::new(false),
         account: Mutex::default(),
         receipts: receipts.map(|output| Mutex::new(Receipts { output, failure: None })),
     };
@@ -44,7 +45,7 @@ pub(super) fn append(
     } else {
         run.in_order(lines);
     }
-    run.conclude(source)
+    run.conclude(way)
 }
 
 struct Run<'a> {
@@ -53,14 +54,24 @@ struct Run<'a> {
     stopped: AtomicBool,
     /// Set once there is no further line.
     at_end: AtomicBool,
+    /// Set once an event without an `event_id` may or may not be recorded.
+    unnamed_in_doubt: AtomicBool,
     account: Mutex<Account>,
     receipts: Option<Mutex<Receipts>>,
 }
 
 /// A line that was handed to the log.
 struct Sent {
-    line: u64,
+    line: Line,
     pending: Pending,
+}
+
+/// A line that holds an event.
+#[derive(Clone, Copy)]
+struct Line {
+    number: u64,
+    /// Whether its event has an `event_id`.
+    named: bool,
 }
 
 impl Run<'_> {
@@ -81,7 +92,7 @@ impl Run<'_> {
     fn submit_all(&self, lines: &mut Lines<impl BufRead>, sender: SyncSender<Sent>) {
         let mut text = Vec::new();
         while let Some(line) = self.take(lines, &mut text) {
-            let Some(event) = self.event(line, &text) else { continue };
+            let Some((line, event)) = self.event(line, &text) else { continue };
             match self.log.submit(&event) {
                 // The receiver is there until the sender is gone.
                 Ok(pending) => drop(sender.send(Sent { line, pending })),
@@ -120,7 +131,7 @@ impl Run<'_> {
                 scope.spawn(|| {
                     let mut text = Vec::new();
                     while let Some(line) = self.take(&mut lock(&lines), &mut text) {
-                        let Some(event) = self.event(line, &text) else { continue };
+                        let Some((line, event)) = self.event(line, &text) else { continue };
                         self.settled(line, self.log.append(&event));
                         self.flush();
                     }
@@ -148,34 +159,37 @@ impl Run<'_> {
     }
 
     /// The event on a line; `None` where there is none, which is accounted for.
-    fn event(&self, line: u64, text: &[u8]) -> Option<Event> {
+    fn event(&self, number: u64, text: &[u8]) -> Option<(Line, Event)> {
         if text.trim_ascii().is_empty() {
-            lock(&self.account).settle(line, Fate::Blank);
+            lock(&self.account).settle(number, Fate::Blank);
             return None;
         }
         match Event::from_json(text) {
-            Ok(event) => Some(event),
+            Ok(event) => Some((Line { number, named: event.has_event_id() }, event)),
             Err(error) => {
-                self.fail(line, Fate::Refused, error.into());
+                self.fail(number, Fate::Refused, LineError::of(text, error));
                 None
             }
         }
     }
 
-    fn settled(&self, line: u64, outcome: Result<Receipt, AppendError>) {
+    fn settled(&self, line: Line, outcome: Result<Receipt, AppendError>) {
         let receipt = match outcome {
             Ok(receipt) => receipt,
             Err(error) => return self.failed(line, error),
         };
         let seq = receipt.seq;
         let fate = if receipt.duplicate { Fate::Known { seq } } else { Fate::Recorded { seq } };
-        lock(&self.account).settle(line, fate);
+        lock(&self.account).settle(line.number, fate);
         self.with_receipts(|receipts| receipts.print(&receipt));
     }
 
-    fn failed(&self, line: u64, error: AppendError) {
+    fn failed(&self, line: Line, error: AppendError) {
         let fate = if error.is_indeterminate() { Fate::Unknown } else { Fate::Refused };
-        self.fail(line, fate, error.into());
+        if fate == Fate::Unknown && !line.named {
+            self.unnamed_in_doubt.store(true, Ordering::Relaxed);
+        }
+        self.fail(line.number, fate, error.into());
     }
 
     fn fail(&self, line: u64, fate: Fate, why: anyhow::Error) {
@@ -198,7 +212,7 @@ impl Run<'_> {
     }
 
     /// Says what became of the lines.
-    fn conclude(self, source: &Source) -> Exit {
+    fn conclude(self, way: Way<'_>) -> Exit {
         let mut account = self.account.into_inner().unwrap_or_else(PoisonError::into_inner);
         let receipts = self
             .receipts
@@ -209,18 +223,32 @@ impl Run<'_> {
             failure.as_ref().is_some_and(|failure| failure.kind() == io::ErrorKind::BrokenPipe);
 
         if let Some((line, why)) = account.take_fault() {
-            let hint = hint::of(&why).unwrap_or_else(|| source.resume(account.rest()));
-            render::error(&why.context(format!("{source} line {line}")));
+            let stop = Stop {
+                line,
+                rest: account.rest(),
+                in_doubt: account.in_doubt(),
+                all_named: !self.unnamed_in_doubt.into_inner(),
+            };
+            let advice = way.advice(&why, stop);
+            render::error(&why.context(format!("{} line {line}", way.source)));
             render::note(&account);
-            render::hint(hint);
+            render::hint(advice);
             return Exit::CouldNot;
         }
         let at_end = self.at_end.into_inner();
         if let Some(failure) = failure.filter(|_| !(unread && at_end)) {
-            if !unread {
-                render::error(&anyhow::Error::new(failure).context("could not write the receipts"));
+            if unread {
+                render::note("nobody reads the receipts any more, so no further line was taken");
+            } else {
+                render::error(&failure.into());
             }
-            render::note(if at_end { account.summary() } else { account.to_string() });
+            if at_end {
+                render::note(account.summary());
+                render::hint("all of it is in the log: don't send it again");
+            } else {
+                render::note(account.to_string());
+                render::hint(way.source.go_on(account.rest()));
+            }
             return Exit::CouldNot;
         }
         if !quiet {

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod acknowledgement;
 #[cfg(test)]
+mod anchors;
+#[cfg(test)]
 mod append;
 #[cfg(test)]
 mod checker;

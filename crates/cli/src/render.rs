@@ -58,6 +58,15 @@ impl<W: Write> Output<W> {
     }
 }
 
+/// Columns of a text that is laid out: those of the terminal that it goes to, else 80.
+pub(crate) fn columns() -> usize {
+    const COLUMNS: usize = 80;
+    match rustix::termios::tcgetwinsize(io::stdout()) {
+        Ok(size) if size.ws_col > 0 => size.ws_col.into(),
+        Ok(_) | Err(_) => COLUMNS,
+    }
+}
+
 /// Tells a person something that is no data.
 pub(crate) fn note(text: impl fmt::Display) {
     tell(&format!("indelible: {text}"));

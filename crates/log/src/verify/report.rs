@@ -119,21 +119,25 @@ impl Report {
         match self.anchors.covered.filter(|covered| *covered > 0) {
             None if !has_key => "not ruled out, since nothing from outside the log was held against it: that its end \
                                  was cut off, that it was rolled back to an older copy, or that all of it was \
-                                 rewritten by somebody who made a key of their own"
+                                 rewritten under a key of somebody's own"
                 .to_owned(),
             None => format!(
-                "not ruled out, since a key says nothing about when: that the end was cut off or the log rolled back to \
-                 an older signed state, or that somebody who has the key rewrote it; ruled out is that anybody without \
-                 the key changed the first {signed} records, which it has signed"
+                "not ruled out, since a key can't tell the newest state from an older one: that the end was cut off or \
+                 all rolled back to an older signed state, or that somebody who has the private key rewrote it; nobody \
+                 else rewrote the first {signed} records, which that key signed"
             ),
             Some(covered) if covered >= next => format!(
-                "not ruled out: that there were records after these {next} and were cut off or rolled back; ruled out \
-                 is that any of these {next} was, or was rewritten"
+                "not ruled out: that more records followed these {next} and were cut off or rolled back; these {next} \
+                 are as they were when what was held against them was made"
             ),
             Some(covered) => format!(
                 "not ruled out: that records after the first {covered} were cut off, rolled back or, by {}, rewritten; \
-                 ruled out is all of that for the first {covered}",
-                if has_key { "somebody who has the key" } else { "anybody who can write the files" }
+                 the first {covered} are as they were when what was held against them was made",
+                if has_key {
+                    "somebody who has the private key"
+                } else {
+                    "anybody who can write the files"
+                }
             ),
         }
     }
@@ -334,15 +338,15 @@ pub(super) mod tests {
         for word in ["cut off", "rolled back", "rewritten", "nothing from outside"] {
             assert!(alone.contains(word), "{alone}");
         }
-        assert!(!alone.contains("ruled out is"), "{alone}");
+        assert!(!alone.contains("nobody else"), "{alone}");
         let key = sentence(1, None);
-        assert!(key.contains("that the end was cut off or the log rolled back"), "{key}");
-        assert!(key.contains("ruled out is that anybody without the key changed the first 3"));
+        assert!(key.contains("that the end was cut off or all rolled back to an older"), "{key}");
+        assert!(key.contains("nobody else rewrote the first 3 records"), "{key}");
         let first = sentence(0, Some(2));
         assert!(first.contains("after the first 2 were cut off, rolled back or, by anybody"));
-        assert!(sentence(1, Some(2)).contains("by somebody who has the key, rewritten"));
+        assert!(sentence(1, Some(2)).contains("by somebody who has the private key, rewritten"));
         let all = sentence(0, Some(3));
-        assert!(all.contains("that there were records after these 3"), "{all}");
+        assert!(all.contains("that more records followed these 3"), "{all}");
     }
 
     #[test]

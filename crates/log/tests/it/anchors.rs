@@ -251,7 +251,10 @@ fn rewritten_and_signed_again_with_the_logs_own_key_is_found_with_a_checkpoint_o
     assert_sound_but_not_anchored(&fork);
     let report = with_key(&fork, &log.late);
     assert_sound_and_anchored(&report, None);
-    assert!(report.not_ruled_out().contains("somebody who has the key rewrote it"), "{report}");
+    assert!(
+        report.not_ruled_out().contains("somebody who has the private key rewrote it"),
+        "{report}"
+    );
     // What was kept from before the change shows nothing of it, and says how far it reaches.
     let report = with_checkpoint(&fork, &log.early);
     assert_sound_and_anchored(&report, Some(EARLY + 1));

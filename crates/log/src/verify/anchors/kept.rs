@@ -146,6 +146,10 @@ fn notes(text: &[u8]) -> Vec<(u64, Vec<u8>)> {
         note.extend_from_slice(line);
     }
     if !note.is_empty() {
+        // Lost where it was pasted; no signature covers it.
+        if !note.ends_with(b"\n") {
+            note.push(b'\n');
+        }
         notes.push((begins, note));
     }
     notes
@@ -183,6 +187,8 @@ mod tests {
     fn one_note_and_many_and_history_lines_are_read() {
         let one = KeptCheckpoint::read_all("kept", note(5).as_bytes()).unwrap();
         assert_eq!((one.len(), one[0].to_string()), (1, "kept, of 5 records".to_owned()));
+        let pasted = KeptCheckpoint::read_all("kept", note(5).trim_end().as_bytes()).unwrap();
+        assert_eq!(pasted, one);
         for between in ["", "\n", "\n\n"] {
             let many = [note(1), note(2), note(3)].join(between);
             let many = KeptCheckpoint::read_all("kept", many.as_bytes()).unwrap();

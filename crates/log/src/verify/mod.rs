@@ -12,6 +12,7 @@
 
 mod anchors;
 mod collect;
+mod elsewhere;
 pub(crate) mod evidence;
 pub(crate) mod finding;
 mod notes;
@@ -240,6 +241,7 @@ impl Verifier {
         if !self.anchors.hold(&held, &mut anchors, &mut out)? {
             return Ok(None);
         }
+        elsewhere::explain(&held, &mut out);
         let (findings, suppressed) = out.finish();
         let (stretches, stretches_left_out) =
             std::mem::take(&mut walk.stretches).finish(walk.tree.confirmed());

@@ -55,6 +55,8 @@ impl SignedRoot {
 #[derive(Debug, Default)]
 pub(super) struct SignedRoots {
     roots: BTreeMap<u64, SignedRoot>,
+    /// What the note in `checkpoint` is of, where a known key signed it.
+    pub(super) checkpoint: Option<u64>,
     /// Notes in both files.
     pub(super) notes: u64,
     /// Notes of which no signature is by a known key.
@@ -224,6 +226,9 @@ impl SignedRoots {
                 let finding = Finding::new(Problem::KeyUnknown);
                 Err(finding.found(format_args!("a note of {} records", checkpoint.size)).into())
             };
+        }
+        if stored.file == CHECKPOINT {
+            self.checkpoint = Some(checkpoint.size);
         }
         let noted = Some((stored.file, stored.offset));
         let root = SignedRoot { root: checkpoint.root, noted, kept: None };

@@ -13,6 +13,8 @@ mod crash;
 #[cfg(test)]
 mod daily;
 #[cfg(test)]
+mod evidence;
+#[cfg(test)]
 mod forged;
 #[cfg(test)]
 mod hands;

@@ -8,6 +8,8 @@
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
 
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
 use crate::escape::{escape, escape_lines};
 use crate::exit::Exit;
 
@@ -55,6 +57,36 @@ impl<W: Write> Output<W> {
         let written = self.to.write_all(&self.buffer).and_then(|()| self.to.flush());
         self.buffer.clear();
         written
+    }
+}
+
+/// A bar on stderr that says how far something has come; nothing where that is no terminal.
+#[derive(Debug)]
+pub(crate) struct Bar(ProgressBar);
+
+impl Bar {
+    /// A bar at its beginning.
+    pub(crate) fn new() -> Self {
+        // Not as wide as the terminal: what Ctrl-C echoes has to stand on the same line, to be cleared with it.
+        const FORM: &str = "verifying {bar:30} {percent:>3} % of {total_bytes}, {eta} left";
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+        // The form is a constant; were it wrong, there would be another bar.
+        if let Ok(form) = ProgressStyle::with_template(FORM) {
+            bar.set_style(form.progress_chars("=> "));
+        }
+        Self(bar)
+    }
+
+    /// Shows how much of it is done.
+    pub(crate) fn at(&self, done: u64, total: u64) {
+        self.0.set_length(total);
+        self.0.set_position(done.min(total));
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
     }
 }
 

@@ -46,6 +46,7 @@ fn every_command_explains_itself_with_an_example() {
                 "--receipts",
                 "--origin",
                 "--require-anchor",
+                "--strict",
                 "--json",
                 "Exit status: 0 sound; 3 ",
             ],

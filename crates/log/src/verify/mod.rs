@@ -207,12 +207,11 @@ impl Verifier {
         let mut anchors =
             self.anchors.join(&mut roots, plan.identity.as_ref(), &keys, &mut in_notes);
         let tree = Tree::open(storage, layout, &roots)?;
-        let policy = Policy::new(plan.identity.as_ref(), &keys);
         let ground = Ground { storage, layout, plan: &plan, roots: &roots };
         let scan = Scan::new(ground, self.depth, self.pace);
         let progress = self.progress.as_ref();
         let ahead = Ahead { depth: self.depth, feed: Feed::new(&scan), progress };
-        let mut walk = Walk::new(ground, tree, policy, ahead);
+        let mut walk = Walk::new(ground, tree, Policy::new(plan.identity.as_ref(), &keys), ahead);
         let end = std::thread::scope(|scope| {
             let _ends_with_the_walk = scan.start(scope);
             walk.run(&mut out)
@@ -237,10 +236,11 @@ impl Verifier {
             first_seq: first.as_ref().map(|first| first.seq),
             next_seq: walk.next_seq().unwrap_or(0),
             complete,
+            progress,
         };
-        if !self.anchors.hold(&held, &mut anchors, &mut out)? {
+        let Some(complete) = self.anchors.hold(&held, &mut anchors, &mut out)? else {
             return Ok(None);
-        }
+        };
         elsewhere::explain(&held, &mut out);
         let (findings, suppressed) = out.finish();
         let (stretches, stretches_left_out) =

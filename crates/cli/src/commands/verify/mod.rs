@@ -1,13 +1,15 @@
 //! `indelible verify`: checks a whole log, and holds it against what was kept outside of it.
 
 mod outside;
+mod watch;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use indelible::format::identity::Origin;
 use indelible::format::note::VerifierKey;
-use indelible::{FindingClass, Report, Verdict, Verifier};
+use indelible::{FindingClass, Progress, Report, Verdict, Verifier};
 
 pub(crate) use self::outside::Mistake;
 use crate::exit::Exit;
@@ -17,7 +19,7 @@ const EXAMPLES: &str = "\
 Examples:
   indelible verify audit --key 'example.com/audit+…'
   indelible verify audit --key 'example.com/audit+…' --checkpoint checkpoint-2026-01-02.txt
-  indelible verify audit --receipts receipts.jsonl
+  indelible verify audit --receipts receipts.jsonl --strict
   ssh elsewhere cat checkpoints-of-audit | indelible verify audit --checkpoint - --require-anchor
   indelible verify /mnt/backup/audit --key \"$(cat audit.vkey)\" --json | jq .verdict
 
@@ -30,7 +32,8 @@ What each rules out:
 
 Exit status: 0 sound; 3 tampering, damage or something missing, or with --require-anchor nothing to
 hold it against; 4 sound, but with a torn tail, as a crash leaves it, that the next append repairs;
-1 could not look; 2 wrong usage.";
+1 could not look, or was stopped before it had looked at everything; 2 wrong usage. Ctrl-C stops it:
+the report then says what is known.";
 
 /// Check a whole log: every byte, hash, signature and boundary
 ///
@@ -47,6 +50,13 @@ pub(crate) struct Verify {
 
     #[command(flatten)]
     outside: Outside,
+
+    /// Check the whole form of every record, field by field
+    ///
+    /// Without this, of a client's event it checks where it stands, its link and its hash: that it is what the log wrote.
+    /// Only a faulty writer could put a line into a log that passes these and is no record.
+    #[arg(long)]
+    strict: bool,
 
     /// Print the report as JSON (docs/operate/verify-report.md)
     #[arg(long)]
@@ -95,10 +105,16 @@ impl Verify {
             render::note(Mistake::StdinTwice);
             return Ok(Exit::Usage);
         }
-        let verifier = self.outside.hold(Verifier::new(&self.dir)?)?;
-        let report = verifier.verify()?;
+        let progress = Arc::new(Progress::default());
+        let mut verifier = self.outside.hold(Verifier::new(&self.dir)?)?;
+        if self.strict {
+            verifier = verifier.strict();
+        }
+        let verifier = verifier.with_progress(Arc::clone(&progress));
+        let report = watch::watched(&progress, || verifier.verify())??;
         let unanchored = if require_anchor { why_not_anchored(&report) } else { None };
         let exit = match report.verdict() {
+            Verdict::Unfinished => Exit::CouldNot,
             _ if unanchored.is_some() => Exit::NotSound,
             Verdict::Sound => Exit::Fine,
             Verdict::Torn => Exit::Torn,

@@ -16,6 +16,7 @@ use super::super::collect::Findings;
 use super::super::finding::{Finding, Problem};
 use super::super::plan::{Plan, Planned};
 use super::super::rows::{HASH_SIZE, Row};
+use super::super::walk::End;
 use super::receipts::{Kept, Receipts};
 use super::{Anchoring, Held, MIXED_UP};
 use crate::lines::{Line, Lines, Source};
@@ -24,13 +25,13 @@ use crate::segment::Segment;
 /// Records that it reads over rather than seeks past.
 const NEAR: u64 = 4_096;
 
-/// Compares all receipts of this log. `false` where segments moved meanwhile.
+/// Compares all receipts of this log. It ends early where it is stopped; then nothing counts as compared.
 pub(super) fn compare(
     receipts: &Receipts,
     held: &Held<'_>,
     told: &mut Anchoring,
     out: &mut Findings,
-) -> Result<bool, VerifyError> {
+) -> Result<End, VerifyError> {
     let mut comparison = Comparison {
         receipts,
         held,
@@ -54,16 +55,18 @@ pub(super) fn compare(
             continue;
         }
         let Some(segment) = Plan::open(held.ground.storage, held.ground.layout, planned)? else {
-            return Ok(false);
+            return Ok(End::Gone);
         };
-        comparison.segment(planned, &segment, wanted)?;
+        if !comparison.segment(planned, &segment, wanted)? {
+            return Ok(End::Stopped);
+        }
     }
     comparison.all_absent(all.get(from..).unwrap_or_default());
     *told = comparison.told;
     for shown in comparison.shown {
         out.add(shown.finding());
     }
-    Ok(true)
+    Ok(End::Complete)
 }
 
 /// Which logs, by their position, are others than this one; each is a finding.
@@ -124,20 +127,23 @@ impl Shown {
 }
 
 impl Comparison<'_> {
-    /// Compares the receipts of records that one segment should hold.
+    /// Compares the receipts of records that one segment should hold. `false` where it was stopped.
     fn segment(
         &mut self,
         planned: &Planned,
         segment: &Segment,
         wanted: &[Kept],
-    ) -> Result<(), VerifyError> {
+    ) -> Result<bool, VerifyError> {
         let end = planned.size.min(segment.size);
         let seek = |seq: u64| segment.seek(end, |head| head.seq.cmp(&seq));
         let mut wanted = wanted;
-        let Some(first) = wanted.first() else { return Ok(()) };
+        let Some(first) = wanted.first() else { return Ok(true) };
         let lines_from = |at| Lines::new(segment.file.as_ref(), Source::Cache, at, end);
         let mut reading = lines_from(seek(first.seq)?);
         while let Some(next) = wanted.first() {
+            if self.held.progress.is_stopped() {
+                return Ok(false);
+            }
             // What can't be read is for the walk to report.
             let Ok(Some(line)) = reading.next_line() else { break };
             let (Line::Whole { offset, bytes } | Line::Unterminated { offset, bytes }) = line
@@ -172,7 +178,7 @@ impl Comparison<'_> {
             }
         }
         self.all_absent(wanted);
-        Ok(())
+        Ok(true)
     }
 
     /// Compares one receipt with its record.

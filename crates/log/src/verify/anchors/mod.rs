@@ -23,8 +23,9 @@ use super::collect::Findings;
 use super::finding::{Finding, Problem};
 use super::notes::SignedRoots;
 use super::plan::{Identity, Planned};
+use super::progress::Progress;
 use super::report::as_in_checkpoint;
-use super::walk::Ground;
+use super::walk::{End, Ground};
 use crate::layout::ACTIVE;
 use crate::segment::to_u64;
 
@@ -72,6 +73,7 @@ pub(super) struct Held<'a> {
     pub(super) next_seq: u64,
     /// Whether everything was looked at.
     pub(super) complete: bool,
+    pub(super) progress: &'a Progress,
 }
 
 impl Anchors {
@@ -143,13 +145,14 @@ impl Anchors {
         told
     }
 
-    /// Compares what only the whole log shows. `false` where segments moved, and all must begin again.
+    /// Compares what only the whole log shows. Returns whether everything was looked at; `None` where segments moved,
+    /// and all must begin again.
     pub(super) fn hold(
         &self,
         held: &Held<'_>,
         told: &mut Anchoring,
         out: &mut Findings,
-    ) -> Result<bool, VerifyError> {
+    ) -> Result<Option<bool>, VerifyError> {
         let identity = held.ground.plan.identity.as_ref();
         if let Some(asked) = &self.origin
             && identity.is_some_and(|identity| identity.origin != *asked)
@@ -171,9 +174,13 @@ impl Anchors {
                     .evidence(format!("signed in {}", root.place())),
             );
         }
-        let compared = held.complete && !self.receipts.is_empty();
-        if compared && !held::compare(&self.receipts, held, told, out)? {
-            return Ok(false);
+        let mut complete = held.complete;
+        if complete && !self.receipts.is_empty() {
+            match held::compare(&self.receipts, held, told, out)? {
+                End::Gone => return Ok(None),
+                End::Stopped => complete = false,
+                End::Complete => {}
+            }
         }
         if !told.is_anchored() {
             out.add(Finding::new(Problem::NotAnchored).evidence(
@@ -181,7 +188,7 @@ impl Anchors {
                  give the key that `init` printed with --key to rule that out",
             ));
         }
-        Ok(true)
+        Ok(Some(complete))
     }
 }
 

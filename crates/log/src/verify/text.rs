@@ -54,7 +54,12 @@ impl Report {
     fn headline(&self) -> String {
         let faults = self.findings.iter().filter(|finding| finding.class.is_fault()).count();
         match (self.verdict(), faults) {
-            (Verdict::Sound, _) => "sound: every check passed".to_owned(),
+            (Verdict::Sound, _) => match self.anchors.checkpoints_unknown {
+                0 => "sound: every check passed".to_owned(),
+                unknown => format!(
+                    "sound: every check passed, but kept checkpoints were not compared: {unknown}, signed by no known key"
+                ),
+            },
             (Verdict::Torn, _) => {
                 "torn: every check passed, up to a tail as a crash leaves it".to_owned()
             }

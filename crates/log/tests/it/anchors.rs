@@ -3,8 +3,14 @@
 //! but not called anchored without.
 
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use indelible::format::note::VerifierKey;
+use indelible::format::chain::{Hash, Link, seal};
+use indelible::format::checkpoint::Checkpoint;
+use indelible::format::identity::Origin;
+use indelible::format::note::{SignerKey, VerifierKey};
+use indelible::format::tree::{Frontier, leaf_hash};
 use indelible::{
     AuditLog, Event, FindingClass, KeptCheckpoint, Options, Problem, Receipt, Receipts, Report,
     Verdict, Verifier,
@@ -245,6 +251,51 @@ fn rewritten_whole_with_another_key_is_found_with_the_key_or_a_receipt() {
 }
 
 #[test]
+fn rewritten_under_the_same_log_id_with_another_key_is_found_with_the_key_or_a_receipt() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("audit");
+    let log = AuditLog::create(&folder, options()).unwrap();
+    let key = log.identity().verifier_key().clone();
+    let receipts = append(&log, (0..50).map(file));
+    let kept = Kept { key: key.clone(), checkpoint: log.checkpoint().unwrap(), receipts };
+    log.close().unwrap();
+    rewrite_with_another_key(&folder, &key);
+    assert_sound_but_not_anchored(&folder);
+    assert_found(&with_key(&folder, &kept), FindingClass::Missing, Problem::NoCheckpoint);
+    let report = with_receipts(&folder, &kept);
+    assert_found(&report, FindingClass::Tampering, Problem::ReceiptHashDiffers);
+    assert_eq!(report.findings[0].seq, Some(1));
+    let report = with_checkpoint(&folder, &kept);
+    assert_eq!((report.verdict(), report.anchored), (Verdict::Sound, false), "{report}");
+    let told = &report.findings[0];
+    assert_eq!(told.problem, Problem::KeptKeyUnknown);
+    assert!(told.evidence.iter().any(|e| e.contains("made anew by somebody")), "{report}");
+}
+
+/// Puts a key of somebody else's into a log of one segment, and hashes and signs everything anew.
+fn rewrite_with_another_key(folder: &Path, key: &VerifierKey) {
+    let origin: Origin = ORIGIN.parse().unwrap();
+    let forger = SignerKey::from_seed(&origin, &[9; 32]);
+    let (mut lines, mut rows, mut tree) = (Vec::new(), Vec::new(), Frontier::new());
+    let mut last = Hash::ZERO;
+    for line in std::fs::read(folder.join("audit.log")).unwrap().split_inclusive(|b| *b == b'\n') {
+        let link = Link::split(line.strip_suffix(b"\n").unwrap()).unwrap();
+        let entry = std::str::from_utf8(link.entry_head).unwrap();
+        let entry = entry.replace(&key.to_string(), &forger.verifier_key().to_string());
+        let mut sealed = entry.replace("agent:7", "agent:8").into_bytes();
+        last = seal(&mut sealed, 0, &last);
+        lines.extend(sealed);
+        lines.push(b'\n');
+        rows.extend(leaf_hash(&last).as_bytes());
+        tree.push(leaf_hash(&last));
+    }
+    write(&folder.join("audit.log"), &lines);
+    write(&folder.join("tree/0"), &rows);
+    let checkpoint = Checkpoint { origin, size: tree.size(), root: tree.root() };
+    write(&folder.join("checkpoint"), &checkpoint.sign(&forger).encode());
+}
+
+#[test]
 fn rewritten_and_signed_again_with_the_logs_own_key_is_found_with_a_checkpoint_or_a_receipt() {
     let log = Logged::new();
     let fork = log.fork();
@@ -391,4 +442,67 @@ fn a_record_changed_under_a_kept_checkpoint_is_told_at_its_place() {
         .unwrap();
     assert_found(&report, FindingClass::Tampering, Problem::HashMismatch);
     assert_eq!((report.findings.len(), report.findings[0].seq), (1, Some(seq)), "{report}");
+}
+
+#[test]
+fn what_a_running_log_gave_out_holds_at_every_moment() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("audit");
+    let interval = std::time::Duration::from_millis(5);
+    let options = options().with_max_files(3).with_checkpoint_interval(interval);
+    let log = AuditLog::create(&folder, options).unwrap();
+    let key = log.identity().verifier_key().clone();
+    let given_out = Mutex::new((Vec::new(), log.checkpoint().unwrap()));
+    let done = AtomicBool::new(false);
+    let (log, given_out, done) = (&log, &given_out, &done);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            for round in 0..60 {
+                let receipts = append(log, (0..100).map(|number| file(round * 100 + number)));
+                let mut given_out = given_out.lock().unwrap();
+                given_out.0.extend(receipts);
+                given_out.1 = log.checkpoint().unwrap();
+            }
+            log.close().unwrap();
+            done.store(true, Ordering::SeqCst);
+        });
+        let mut looks = 0;
+        while !done.load(Ordering::SeqCst) {
+            let (kept, note) = given_out.lock().unwrap().clone();
+            let verifier = bare(&folder).with_key(key.clone()).with_checkpoint(checkpoint(&note));
+            let verifier =
+                if kept.is_empty() { verifier } else { verifier.with_receipts(receipts(&kept)) };
+            let report = verifier.verify().unwrap();
+            assert_eq!(report.verdict(), Verdict::Sound, "{report}");
+            assert_eq!(report.anchors.receipts, u64::try_from(kept.len()).unwrap());
+            looks += 1;
+        }
+        assert!(looks > 1, "the log was closed before anybody looked twice");
+    });
+    let kept = given_out.lock().unwrap().0.clone();
+    let report = bare(&folder).with_receipts(receipts(&kept)).verify().unwrap();
+    assert_eq!(report.verdict(), Verdict::Sound, "{report}");
+    assert!(report.anchors.receipts_pruned > 0 && report.first_seq > Some(0), "{report}");
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_make_reading_what_was_kept_panic(
+        bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300),
+        at in 0_usize..200,
+    ) {
+        const NOTE: &str = "a\n5\npaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaU=\n\n\u{2014} a AAAAAAA=\n";
+        const RECEIPT: &str = "{\"log_id\":\"000102030405060708090a0b0c0d0e0f\",\"seq\":7,\"hash\":\"a5\"}\n";
+        for text in [NOTE, RECEIPT] {
+            let mut mixed = text.as_bytes().to_vec();
+            let at = at.min(mixed.len());
+            mixed.splice(at..at, bytes.iter().copied());
+            let mut read = Receipts::default();
+            // Neither is a receipt, whatever stands in it.
+            proptest::prop_assert!(read.read("kept", mixed.as_slice()).is_err());
+            if let Ok(kept) = KeptCheckpoint::read_all("kept", &mixed) {
+                proptest::prop_assert!(kept.iter().all(|kept| kept.checkpoint().origin.as_str().len() < 300));
+            }
+        }
+    }
 }

@@ -80,7 +80,10 @@ impl Report {
             if index == 0 {
                 page.finding(finding);
             } else {
-                page.labelled("", &format!("{}: {finding}", finding.class));
+                if index == 1 {
+                    page.blank();
+                }
+                page.labelled(if index == 1 { "then" } else { "" }, &in_short(finding));
             }
             if !explained.contains(&finding.class) {
                 explained.push(finding.class);
@@ -161,6 +164,18 @@ impl Report {
             );
         }
     }
+}
+
+/// A finding after the first in one sentence; of faults, `--json` has the rest.
+fn in_short(finding: &Finding) -> String {
+    if !finding.class.is_fault() {
+        return format!("{}: {finding}", finding.class);
+    }
+    let mut short = Finding::new(finding.problem);
+    short.file.clone_from(&finding.file);
+    short.offset = finding.offset;
+    short.seq = finding.seq;
+    format!("{}: {short}", finding.class)
 }
 
 /// What was given from outside.

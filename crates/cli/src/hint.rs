@@ -7,11 +7,12 @@ use std::path::Path;
 
 use indelible::storage::Kind;
 use indelible::{
-    AppendError, CheckpointError, Insecurity, IoFailure, Obstacle, OpenError, ReadError,
-    VerifyError,
+    AppendError, CheckpointError, Insecurity, IoFailure, KeptError, Obstacle, OpenError, ReadError,
+    ReceiptError, VerifyError,
 };
 
 use crate::commands::init::CannotContinue;
+use crate::commands::verify::Mistake;
 
 /// The hint for the first cause that has one.
 pub(crate) fn of(error: &anyhow::Error) -> Option<String> {
@@ -27,6 +28,17 @@ pub(crate) fn of(error: &anyhow::Error) -> Option<String> {
         }
         if let Some(read) = cause.downcast_ref::<ReadError>() {
             return reading(read);
+        }
+        if let Some(mistake) = cause.downcast_ref::<Mistake>() {
+            return mistake.hint();
+        }
+        if matches!(cause.downcast_ref(), Some(ReceiptError::Malformed { .. })) {
+            return Some(
+                "receipts are the lines that `indelible append --receipts` prints".to_owned(),
+            );
+        }
+        if cause.downcast_ref::<KeptError>().is_some() {
+            return Some("a checkpoint is what `indelible checkpoint DIR` prints".to_owned());
         }
         cause.downcast_ref::<VerifyError>().and_then(verifying)
     })

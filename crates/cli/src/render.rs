@@ -8,6 +8,8 @@
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
 
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
 use crate::escape::{escape, escape_lines};
 use crate::exit::Exit;
 use crate::value::without_private_keys;
@@ -82,6 +84,45 @@ impl fmt::Display for NotPrinted {
 impl std::error::Error for NotPrinted {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.why)
+    }
+}
+
+/// A bar on stderr that says how far something has come; nothing where that is no terminal.
+#[derive(Debug)]
+pub(crate) struct Bar(ProgressBar);
+
+impl Bar {
+    /// A bar at its beginning.
+    pub(crate) fn new() -> Self {
+        // Not as wide as the terminal: what Ctrl-C echoes has to stand on the same line, to be cleared with it.
+        const FORM: &str = "verifying {bar:30} {percent:>3} % of {total_bytes}, {eta} left";
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+        // The form is a constant; were it wrong, there would be another bar.
+        if let Ok(form) = ProgressStyle::with_template(FORM) {
+            bar.set_style(form.progress_chars("=> "));
+        }
+        Self(bar)
+    }
+
+    /// Shows how much of it is done.
+    pub(crate) fn at(&self, done: u64, total: u64) {
+        self.0.set_length(total);
+        self.0.set_position(done.min(total));
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// Columns of a text that is laid out: those of the terminal that it goes to, else 80.
+pub(crate) fn columns() -> usize {
+    const COLUMNS: usize = 80;
+    match rustix::termios::tcgetwinsize(io::stdout()) {
+        Ok(size) if size.ws_col > 0 => size.ws_col.into(),
+        Ok(_) | Err(_) => COLUMNS,
     }
 }
 

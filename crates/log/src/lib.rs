@@ -68,8 +68,8 @@ pub use receipt::Receipt;
 pub use recovery::{Adopted, Mended, Recovery};
 pub use signer::{SignError, Signer};
 pub use verify::{
-    Finding, FindingClass, Problem, Progress, Report, Stretch, Verdict, Verifier, VerifyError,
-    Voucher,
+    Anchoring, Finding, FindingClass, KeptCheckpoint, KeptError, Problem, Progress, ReceiptError,
+    ReceiptFault, Receipts, Report, Stretch, Verdict, Verifier, VerifyError, Voucher,
 };
 
 /// The README's example compiles.

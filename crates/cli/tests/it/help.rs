@@ -38,7 +38,19 @@ fn every_command_explains_itself_with_an_example() {
         ),
         ("show", &["--unsynced"]),
         ("tail", &["-n", "--unsynced"]),
-        ("verify", &["--key", "--json", "Exit status: 0 sound; 3 "]),
+        (
+            "verify",
+            &[
+                "--key",
+                "--checkpoint",
+                "--receipts",
+                "--origin",
+                "--require-anchor",
+                "--strict",
+                "--json",
+                "Exit status: 0 sound; 3 ",
+            ],
+        ),
         ("checkpoint", &["--key-file"]),
     ];
     for (command, words) in commands {

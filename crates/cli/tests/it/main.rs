@@ -8,6 +8,7 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+mod anchors;
 mod append;
 mod by_hand;
 mod checkpoint;

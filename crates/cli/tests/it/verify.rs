@@ -103,3 +103,28 @@ fn every_reference_folder_gets_its_verdict() {
 fn verify(folder: &Path, key: &str) -> std::process::Output {
     indelible().arg("verify").arg(folder).args(["--key", key]).output().expect("it runs")
 }
+
+#[test]
+fn strict_also_checks_what_a_faulty_writer_wrote() {
+    let log = Log::new();
+    log.append(events(0, 5), &[]);
+    let output = log.run(&["verify", "audit", "--key", &log.key, "--strict"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+    assert_eq!(text(&output.stderr), "");
+}
+
+#[test]
+fn before_it_looks_an_interrupt_ends_the_process_as_ever() {
+    let log = Log::new();
+    let mut verify = std::process::Command::new(env!("CARGO_BIN_EXE_indelible"))
+        .current_dir(log.place.path())
+        .args(["verify", "audit", "--receipts", "-"])
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let id = verify.id().to_string();
+    let sent = std::process::Command::new("kill").args(["-INT", &id]).status().expect("kill runs");
+    assert!(sent.success());
+    let ended = verify.wait().expect("it ends");
+    assert_eq!(ended.code(), None, "by the signal");
+}

@@ -37,6 +37,11 @@ impl Findings {
         }
     }
 
+    /// What was found of one problem and kept, to add evidence.
+    pub(super) fn of(&mut self, problem: Problem) -> impl Iterator<Item = &mut Finding> {
+        self.kept.iter_mut().filter(move |finding| finding.problem == problem)
+    }
+
     /// Whether anything found so far is a fault.
     pub(super) fn has_fault(&self) -> bool {
         self.kept.iter().any(|finding| finding.class.is_fault())

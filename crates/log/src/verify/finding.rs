@@ -242,6 +242,16 @@ problems! {
     KeyUnknown, "key-unknown", KeyUnknown, "the note has no signature by a known key";
     FormNotChecked, "form-not-checked", FormNotChecked, "from here on the log uses a newer format";
     NewerFormat, "newer-format", FormNotChecked, "the log uses a newer format than this program can append to";
+    KeptBeyond, "kept-checkpoint-beyond", Missing, "the log ends before a checkpoint that was kept";
+    KeptRootMismatch, "kept-root-mismatch", Tampering, "the records do not give the root of a checkpoint that was kept";
+    KeptForged, "kept-checkpoint-forged", Tampering, "a signature by a known key does not verify on a checkpoint that was kept";
+    KeptOfAnotherLog, "kept-checkpoint-of-another-log", Missing, "a checkpoint that was kept is of another log than this one";
+    KeptKeyUnknown, "kept-key-unknown", KeyUnknown, "a checkpoint that was kept has no signature by a known key, so it was not compared";
+    ReceiptRecordMissing, "receipt-record-missing", Missing, "the record that a receipt was given for is not in the log";
+    ReceiptHashDiffers, "receipt-hash-differs", Tampering, "the record is another one than the receipt was given for";
+    ReceiptTimeDiffers, "receipt-time-differs", Tampering, "the record has another timestamp than its receipt";
+    ReceiptOfAnotherLog, "receipt-of-another-log", Missing, "the log that gave the receipts is another one than this";
+    OriginDiffers, "origin-differs", Missing, "the log has another origin than the one that was asked for";
     NotAnchored, "not-anchored", NotAnchored, "nothing from outside the log was given to hold it against";
 }
 

@@ -10,7 +10,9 @@
 //!
 //! It never repairs, and it judges no intent.
 
+mod anchors;
 mod collect;
+mod elsewhere;
 pub(crate) mod evidence;
 pub(crate) mod finding;
 mod notes;
@@ -24,6 +26,7 @@ mod scan;
 mod stretches;
 #[cfg(test)]
 mod tests;
+mod text;
 mod tree;
 mod walk;
 
@@ -34,6 +37,10 @@ use indelible_format::identity::Origin;
 use indelible_format::note::VerifierKey;
 use indelible_format::record::Depth;
 
+pub use self::anchors::{
+    Anchoring, KeptCheckpoint, KeptError, ReceiptError, ReceiptFault, Receipts,
+};
+use self::anchors::{Anchors, Held};
 use self::collect::Findings;
 pub use self::finding::{Finding, FindingClass, Problem};
 use self::notes::{Malformed, SignedRoots};
@@ -69,6 +76,7 @@ pub struct Verifier {
     depth: Depth,
     progress: Arc<Progress>,
     pace: Pace,
+    anchors: Anchors,
 }
 
 /// Why a folder could not be looked at; this says nothing about the log.
@@ -116,6 +124,7 @@ impl Verifier {
             depth: Depth::Link,
             progress: Arc::default(),
             pace: Pace::default(),
+            anchors: Anchors::default(),
         }
     }
 
@@ -124,6 +133,30 @@ impl Verifier {
     #[must_use]
     pub fn with_key(mut self, key: VerifierKey) -> Self {
         self.keys.push(key);
+        self.anchors.keys += 1;
+        self
+    }
+
+    /// Adds a checkpoint that was kept outside of the log: the log must still have its records, with its root. Its
+    /// signature is checked against the keys that were given, or else against the log's own.
+    #[must_use]
+    pub fn with_checkpoint(mut self, kept: KeptCheckpoint) -> Self {
+        self.anchors.checkpoints.push(kept);
+        self
+    }
+
+    /// Takes receipts that were kept outside of the log, in place of any taken before: each record must be there as
+    /// its receipt says.
+    #[must_use]
+    pub fn with_receipts(mut self, receipts: Receipts) -> Self {
+        self.anchors.receipts = receipts;
+        self
+    }
+
+    /// Says which origin the log must have. That is no anchor: whoever writes a log gives it any origin.
+    #[must_use]
+    pub fn with_origin(mut self, origin: Origin) -> Self {
+        self.anchors.origin = Some(origin);
         self
     }
 
@@ -170,14 +203,15 @@ impl Verifier {
         let keys = self.keys_for(plan.identity.as_ref());
         let origin = plan.identity.as_ref().map(|identity| &identity.origin);
         let malformed = notes::read_malformed(storage, layout, &stored);
-        let roots = SignedRoots::judge(&stored, &malformed, origin, &keys, &mut in_notes);
+        let mut roots = SignedRoots::judge(&stored, &malformed, origin, &keys, &mut in_notes);
+        let mut anchors =
+            self.anchors.join(&mut roots, plan.identity.as_ref(), &keys, &mut in_notes);
         let tree = Tree::open(storage, layout, &roots)?;
-        let policy = Policy::new(plan.identity.as_ref(), &keys);
         let ground = Ground { storage, layout, plan: &plan, roots: &roots };
         let scan = Scan::new(ground, self.depth, self.pace);
         let progress = self.progress.as_ref();
         let ahead = Ahead { depth: self.depth, feed: Feed::new(&scan), progress };
-        let mut walk = Walk::new(ground, tree, policy, ahead);
+        let mut walk = Walk::new(ground, tree, Policy::new(plan.identity.as_ref(), &keys), ahead);
         let end = std::thread::scope(|scope| {
             let _ends_with_the_walk = scan.start(scope);
             walk.run(&mut out)
@@ -193,10 +227,21 @@ impl Verifier {
         }
         out.append(in_notes);
         let signed = Signed { plan: &plan, roots: &roots, has_keys: !keys.is_empty(), complete };
-        self.judge_whole(&signed, walk.next_seq(), &mut out);
+        Self::judge_whole(&signed, walk.next_seq(), &mut out);
         if !roots.is_empty() {
             self.judge_boundaries(layout, origin, &keys, &walk.boundaries, &mut out)?;
         }
+        let held = Held {
+            ground,
+            first_seq: first.as_ref().map(|first| first.seq),
+            next_seq: walk.next_seq().unwrap_or(0),
+            complete,
+            progress,
+        };
+        let Some(complete) = self.anchors.hold(&held, &mut anchors, &mut out)? else {
+            return Ok(None);
+        };
+        elsewhere::explain(&held, &mut out);
         let (findings, suppressed) = out.finish();
         let (stretches, stretches_left_out) =
             std::mem::take(&mut walk.stretches).finish(walk.tree.confirmed());
@@ -205,7 +250,8 @@ impl Verifier {
             suppressed,
             log_id: plan.identity.as_ref().map(|identity| identity.log_id),
             origin: origin.cloned(),
-            anchored: !self.keys.is_empty(),
+            anchored: anchors.is_anchored(),
+            anchors,
             segments: u64::try_from(plan.segments.len()).unwrap_or(u64::MAX),
             first_seq: first.map(|first| first.seq),
             records: walk.records,
@@ -245,7 +291,7 @@ impl Verifier {
         let mut unheard = Findings::default();
         let stored = notes::read(self.storage.as_ref(), layout, &mut unheard)?;
         let newer = SignedRoots::judge(&stored, &Malformed::new(), origin, keys, &mut unheard);
-        for boundary in boundaries.iter().filter(|boundary| newer.at(boundary.size).is_none()) {
+        for boundary in boundaries.iter().filter(|boundary| !newer.is_noted(boundary.size)) {
             out.add(
                 Finding::new(Problem::BoundaryNotNoted)
                     .at(&boundary.file, 0)
@@ -256,7 +302,7 @@ impl Verifier {
     }
 
     /// What only the whole log shows.
-    fn judge_whole(&self, signed: &Signed<'_>, next_seq: Option<u64>, out: &mut Findings) {
+    fn judge_whole(signed: &Signed<'_>, next_seq: Option<u64>, out: &mut Findings) {
         let Signed { plan, roots, has_keys, complete } = signed;
         if next_seq.is_none() && *complete {
             out.add(Finding::new(Problem::NoRecord));
@@ -274,18 +320,12 @@ impl Verifier {
                     .at(name, newest.map_or(0, |newest| newest.size))
                     .expected(format_args!("{size} records"))
                     .found(format_args!("{} records", next_seq.unwrap_or(0)))
-                    .evidence(format!("signed in {} at byte {}", root.file, root.offset)),
+                    .evidence(format!("signed in {}", root.place())),
             );
         }
         if *has_keys && roots.is_empty() {
             let finding = Finding::new(Problem::NoCheckpoint);
             out.add(finding.found(format_args!("{} notes by other keys", roots.unknown)));
-        }
-        if self.keys.is_empty() {
-            out.add(Finding::new(Problem::NotAnchored).evidence(
-                "whoever can write the files and has made a key of their own could have written all of this anew: \
-                 give the key that `init` printed with --key to rule that out",
-            ));
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use indelible_format::chain::Hash;
 use indelible_format::checkpoint::Checkpoint;
@@ -31,14 +32,31 @@ const MENDED_SIZE_MAX: usize = 1024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SignedRoot {
     pub(super) root: Hash,
-    pub(super) file: &'static str,
-    pub(super) offset: u64,
+    /// Where it stands in the folder; `None` where only somebody outside has kept it.
+    pub(super) noted: Option<(&'static str, u64)>,
+    /// What the note is called that somebody outside has kept, and that says the same.
+    pub(super) kept: Option<Arc<str>>,
 }
 
-/// Every size for which a known key of the log signed a root.
+impl SignedRoot {
+    /// Says where the signature stands.
+    pub(super) fn place(&self) -> String {
+        match (&self.noted, &self.kept) {
+            (Some((file, offset)), None) => format!("{file} at byte {offset}"),
+            (Some((file, offset)), Some(kept)) => {
+                format!("{file} at byte {offset}, and in the kept checkpoint {kept}")
+            }
+            (None, kept) => format!("the kept checkpoint {}", kept.as_deref().unwrap_or_default()),
+        }
+    }
+}
+
+/// Every size for which a known key of the log signed a root, in the log's folder or in a note that was kept outside.
 #[derive(Debug, Default)]
 pub(super) struct SignedRoots {
     roots: BTreeMap<u64, SignedRoot>,
+    /// What the note in `checkpoint` is of, where a known key signed it.
+    pub(super) checkpoint: Option<u64>,
     /// Notes in both files.
     pub(super) notes: u64,
     /// Notes of which no signature is by a known key.
@@ -107,7 +125,7 @@ impl SignedRoots {
                 let finding = finding.at(note.file, note.offset);
                 let bytes = note.note.as_ref().or_else(|| malformed.get(&note.offset));
                 let opens = |bytes: &[u8]| opens(note.note.is_some(), bytes, origin, keys);
-                findings.add(roots.mend(finding, bytes, opens));
+                findings.add(roots.mend(finding, bytes.map(Vec::as_slice), opens));
             }
         }
         roots
@@ -116,7 +134,7 @@ impl SignedRoots {
     /// One signed root, whoever signed it.
     #[cfg(test)]
     pub(super) fn of(size: u64, root: Hash) -> Self {
-        let root = SignedRoot { root, file: CHECKPOINT, offset: 0 };
+        let root = SignedRoot { root, noted: Some((CHECKPOINT, 0)), kept: None };
         Self { roots: BTreeMap::from([(size, root)]), ..Self::default() }
     }
 
@@ -125,10 +143,12 @@ impl SignedRoots {
         self.roots.last_key_value().map_or(0, |(size, _)| *size)
     }
 
+    /// Whether the folder has no note by a known key.
     pub(super) fn is_empty(&self) -> bool {
-        self.roots.is_empty()
+        self.latest().is_none()
     }
 
+    /// What the tree of `size` records must give, whoever keeps the note.
     pub(super) fn at(&self, size: u64) -> Option<&SignedRoot> {
         self.roots.get(&size)
     }
@@ -139,9 +159,51 @@ impl SignedRoots {
         behind < leaves.end && self.roots.range(behind..leaves.end).next().is_some()
     }
 
-    /// The largest size that was signed, with its root.
+    /// Whether a note in the folder says what the tree of `size` records must give.
+    pub(super) fn is_noted(&self, size: u64) -> bool {
+        self.at(size).is_some_and(|root| root.noted.is_some())
+    }
+
+    /// The largest size that was signed in a note in the folder, with its root.
     pub(super) fn latest(&self) -> Option<(u64, &SignedRoot)> {
-        self.roots.last_key_value().map(|(size, root)| (*size, root))
+        let noted = |(_, root): &(&u64, &SignedRoot)| root.noted.is_some();
+        self.roots.iter().rev().find(noted).map(|(size, root)| (*size, root))
+    }
+
+    /// The largest size above `size` that a note signs which somebody has kept, with its root.
+    pub(super) fn kept_beyond(&self, size: u64) -> Option<(u64, &SignedRoot)> {
+        let beyond = self.roots.range(size.saturating_add(1)..).rev();
+        let mut beyond = beyond.filter(|(_, root)| root.kept.is_some());
+        beyond.next().map(|(size, root)| (*size, root))
+    }
+
+    /// As for a note in the folder, tries whether one flipped bit repairs a kept one.
+    pub(super) fn mend_kept(
+        &mut self,
+        finding: Finding,
+        note: &[u8],
+        keys: &[VerifierKey],
+    ) -> Finding {
+        self.mend(finding, Some(note), |note| opens(true, note, None, keys))
+    }
+
+    /// Takes the root of a note that somebody has kept outside of the folder; the note that contradicts it, if one in
+    /// the folder does.
+    pub(super) fn keep(
+        &mut self,
+        size: u64,
+        root: Hash,
+        name: &Arc<str>,
+    ) -> Result<(), SignedRoot> {
+        let kept = Some(Arc::clone(name));
+        match self.roots.get_mut(&size) {
+            Some(known) if known.root != root => return Err(known.clone()),
+            Some(known) => known.kept = kept,
+            None => {
+                self.roots.insert(size, SignedRoot { root, noted: None, kept });
+            }
+        }
+        Ok(())
     }
 
     fn add(
@@ -165,14 +227,19 @@ impl SignedRoots {
                 Err(finding.found(format_args!("a note of {} records", checkpoint.size)).into())
             };
         }
-        let root = SignedRoot { root: checkpoint.root, file: stored.file, offset: stored.offset };
+        if stored.file == CHECKPOINT {
+            self.checkpoint = Some(checkpoint.size);
+        }
+        let noted = Some((stored.file, stored.offset));
+        let root = SignedRoot { root: checkpoint.root, noted, kept: None };
         match self.roots.get(&checkpoint.size) {
             Some(first) if first.root != root.root => Err(Finding::new(Problem::Forked)
                 .expected(as_in_checkpoint(&first.root))
                 .found(as_in_checkpoint(&root.root))
                 .evidence(format!(
-                    "for {} records the note in {} at byte {} gives the other root; both are signed",
-                    checkpoint.size, first.file, first.offset
+                    "for {} records the note in {} gives the other root; both are signed",
+                    checkpoint.size,
+                    first.place()
                 ))
                 .into()),
             Some(_) => Ok(()),
@@ -187,7 +254,7 @@ impl SignedRoots {
     fn mend(
         &mut self,
         finding: Finding,
-        bytes: Option<&Vec<u8>>,
+        bytes: Option<&[u8]>,
         opens: impl FnMut(&[u8]) -> bool,
     ) -> Finding {
         let tried = finding.class.is_fault() && finding.problem != Problem::Forked;

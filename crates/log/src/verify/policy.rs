@@ -76,17 +76,18 @@ impl<'a> Policy<'a> {
             let origin = own.record.resource().unwrap_or_default();
             if origin != identity.origin.as_str() {
                 let finding = own.place.finding(Problem::AnotherLogsRecord);
-                out.add(finding.expected(&identity.origin).found(origin));
+                let finding = finding.expected(&identity.origin).found(origin);
+                out.add(with_log_id(finding, own.said, identity));
                 return;
             }
             if !own.said.verify_signed(own.record.entry_head(), &identity.log_id, self.keys) {
                 let finding = own.place.finding(Problem::SignedInvalid);
-                out.add(finding.found(own.said.action()));
+                out.add(with_log_id(finding.found(own.said.action()), own.said, identity));
                 return;
             }
         }
         if let OwnRecord::Create(create) = own.said {
-            Self::create(own, create.format, out);
+            self.create(own, create.format, out);
         } else if let OwnRecord::Prune(prune) = own.said {
             self.prune(own, &prune.what, leaf_of, out);
         } else if let OwnRecord::Redact(redact) = own.said {
@@ -105,10 +106,14 @@ impl<'a> Policy<'a> {
         }
     }
 
-    fn create(own: &Own<'_>, format: u64, out: &mut Findings) {
+    fn create(&self, own: &Own<'_>, format: u64, out: &mut Findings) {
         let finding = || own.place.finding(Problem::GenesisInvalid);
         if own.place.seq != 0 {
-            out.add(finding().found("a second genesis"));
+            let finding = finding().found("a second genesis");
+            out.add(match self.identity {
+                Some(identity) => with_log_id(finding, own.said, identity),
+                None => finding,
+            });
         } else if own.record.prev_hash() != Hash::ZERO {
             out.add(finding().expected("64 zeros as _prev_hash").found(own.record.prev_hash()));
         } else if format != FORMAT {
@@ -196,4 +201,19 @@ impl<'a> Policy<'a> {
             ),
         }
     }
+}
+
+/// Adds whose record it is, where it says another log than this.
+pub(super) fn with_log_id(finding: Finding, said: &OwnRecord, identity: &Identity) -> Finding {
+    let log_id = if let OwnRecord::Create(create) = said {
+        create.log_id
+    } else if let OwnRecord::Prune(prune) = said {
+        prune.what.log_id
+    } else {
+        return finding;
+    };
+    if log_id == identity.log_id {
+        return finding;
+    }
+    finding.evidence(format!("it names log id {log_id}, this log is {}", identity.log_id))
 }

@@ -1,6 +1,8 @@
-//! What a verification says: for a program ([`Report`]'s fields, [`Report::to_json`]) and for a person (`Display`).
+//! What a verification says, for a program: [`Report`]'s fields, and [`Report::to_json`].
 //!
 //! Invariant: the verdict follows from the findings alone.
+//!
+//! How a person reads it is in [`text`](super::text).
 
 use std::fmt;
 
@@ -9,12 +11,9 @@ use indelible_format::checkpoint::Checkpoint;
 use indelible_format::identity::{LogId, Origin};
 use serde::Serialize;
 
+use super::anchors::Anchoring;
 use super::finding::{Finding, FindingClass};
-use super::stretches::{Stretch, Voucher};
-use crate::segment::to_u64;
-
-/// Findings that `Display` shows; the rest is counted.
-const SHOWN_MAX: usize = 12;
+use super::stretches::Stretch;
 
 /// Says what was looked at, and what was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,8 +28,10 @@ pub struct Report {
     pub log_id: Option<LogId>,
     /// The log's origin, where it says it.
     pub origin: Option<Origin>,
-    /// Whether keys from outside the log were given to hold it against.
+    /// Whether anything from outside the log was held against it: a key, a kept checkpoint, a receipt.
     pub anchored: bool,
+    /// What that was.
+    pub anchors: Anchoring,
     /// Files with records.
     pub segments: u64,
     /// Seq of the first record in the folder; `None` where none can be read.
@@ -103,21 +104,63 @@ impl Report {
         }
     }
 
+    /// Says in one sentence what the verification could not rule out, which depends on what was given from outside: a
+    /// key alone leaves other things open than a kept checkpoint or a receipt.
+    pub fn not_ruled_out(&self) -> String {
+        if self.verdict() == Verdict::Broken {
+            return "not ruled out: anything, until what was found is explained".to_owned();
+        }
+        if !self.complete {
+            return "not ruled out: anything about what was not looked at".to_owned();
+        }
+        let next = self.next_seq.unwrap_or(0);
+        let has_key = self.anchors.keys > 0;
+        let signed = self.checkpoint_size.unwrap_or(0).min(next);
+        match self.anchors.covered.filter(|covered| *covered > 0) {
+            None if !has_key => "not ruled out, since nothing from outside the log was held against it: that its end \
+                                 was cut off, that it was rolled back to an older copy, or that all of it was \
+                                 rewritten under a key of somebody's own"
+                .to_owned(),
+            None => format!(
+                "not ruled out, since a key can't tell the newest state from an older one: that the end was cut off or \
+                 all rolled back to an older signed state, or that somebody who has the private key rewrote it; nobody \
+                 else rewrote the first {signed} records, which that key signed"
+            ),
+            Some(covered) if covered >= next => format!(
+                "not ruled out: that more records followed these {next} and were cut off or rolled back; these {next} \
+                 are as they were when what was held against them was made"
+            ),
+            Some(covered) => format!(
+                "not ruled out: that records after the first {covered} were cut off, rolled back or, by {}, rewritten; \
+                 the first {covered} are as they were when what was held against them was made",
+                if has_key {
+                    "somebody who has the private key"
+                } else {
+                    "anybody who can write the files"
+                }
+            ),
+        }
+    }
+
     /// Spells the report as one JSON object on one line, without LF.
     ///
-    /// Members, always all of them, in this order: `schema` (1; grows when a member changes its meaning, not when one
-    /// is added), `verdict` (`sound`, `torn`, `broken`, `unfinished`), `anchored`, `log_id`, `origin`, `segments`, `first_seq`,
-    /// `records`, `next_seq`, `head` (hexadecimal), `root` (base64, as in a checkpoint), `checkpoint_size`,
-    /// `checkpoints`, `checkpoints_unknown`, `findings`, `suppressed`, `complete`, `stretches`, `stretches_left_out`.
-    /// What is not known is null. A stretch has `first_seq`, `last_seq`, `file`, `offset` and `vouched_by` (`chain`,
-    /// `partly-signed`, `signed`). A finding has
-    /// `class`, `problem`, `file`, `offset`, `seq`, `expected`, `found`, `evidence` (an array of sentences) and `text`
-    /// (all of it, for a person; its wording may change).
+    /// Members, always all of them, in this order: `schema` (1; grows when a member changes its meaning or goes, not
+    /// when one is added), `verdict` (`sound`, `torn`, `broken`, `unfinished`), `anchored`, `anchors` (`keys`, `checkpoints`,
+    /// `checkpoints_unknown`, `receipts`, `receipts_pruned`, `covered`), `not_ruled_out` (a sentence), `log_id`,
+    /// `origin`, `segments`, `first_seq`, `records`, `next_seq`, `head` (hexadecimal), `root` (base64, as in a
+    /// checkpoint), `checkpoint_size`, `checkpoints`, `checkpoints_unknown`, `findings`, `suppressed`, `complete`,
+    /// `stretches`, `stretches_left_out`. A stretch has `first_seq`, `last_seq`, `file`, `offset` and `vouched_by`
+    /// (`chain`, `partly-signed`, `signed`). What is not
+    /// known is null. A finding has `class`, `problem`, `file`, `offset`, `seq`, `expected`, `found`, `evidence` (an
+    /// array of sentences) and `text` (all of it, for a person; its wording may change).
+    /// `docs/operate/verify-report.md` says what each means.
     pub fn to_json(&self) -> String {
         let json = Json {
             schema: 1,
             verdict: self.verdict().as_str(),
             anchored: self.anchored,
+            anchors: JsonAnchors::of(&self.anchors),
+            not_ruled_out: self.not_ruled_out(),
             log_id: self.log_id.map(|id| id.to_string()),
             origin: self.origin.as_ref().map(Origin::as_str),
             segments: self.segments,
@@ -140,7 +183,7 @@ impl Report {
     }
 
     /// The root as a checkpoint spells it.
-    fn root_base64(&self) -> Option<String> {
+    pub(super) fn root_base64(&self) -> Option<String> {
         self.root.map(|root| as_in_checkpoint(&root))
     }
 }
@@ -157,6 +200,8 @@ struct Json<'a> {
     schema: u32,
     verdict: &'static str,
     anchored: bool,
+    anchors: JsonAnchors,
+    not_ruled_out: String,
     log_id: Option<String>,
     origin: Option<&'a str>,
     segments: u64,
@@ -173,6 +218,24 @@ struct Json<'a> {
     complete: bool,
     stretches: &'a [Stretch],
     stretches_left_out: u64,
+}
+
+#[derive(Serialize)]
+struct JsonAnchors {
+    keys: u64,
+    checkpoints: u64,
+    checkpoints_unknown: u64,
+    receipts: u64,
+    receipts_pruned: u64,
+    covered: Option<u64>,
+}
+
+impl JsonAnchors {
+    fn of(anchors: &Anchoring) -> Self {
+        let Anchoring { keys, checkpoints, checkpoints_unknown, .. } = *anchors;
+        let Anchoring { receipts, receipts_pruned, covered, .. } = *anchors;
+        Self { keys, checkpoints, checkpoints_unknown, receipts, receipts_pruned, covered }
+    }
 }
 
 #[derive(Serialize)]
@@ -204,179 +267,19 @@ impl<'a> JsonFinding<'a> {
     }
 }
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let faults = self.findings.iter().filter(|finding| finding.class.is_fault()).count();
-        match (self.verdict(), faults) {
-            (Verdict::Sound, _) => writeln!(f, "sound: every check passed")?,
-            (Verdict::Torn, _) => {
-                writeln!(f, "torn: every check passed, up to a tail as a crash leaves it")?;
-            }
-            (Verdict::Unfinished, _) => {
-                writeln!(f, "unfinished: nothing wrong was found in what was looked at")?;
-            }
-            (Verdict::Broken, 1) => writeln!(f, "BROKEN: one thing is wrong with this log")?,
-            (Verdict::Broken, _) => writeln!(
-                f,
-                "BROKEN: {faults} things are wrong with this log; look at the first, others may follow from it"
-            )?,
-        }
-        writeln!(f)?;
-        self.write_findings(f)?;
-        self.write_stretches(f)?;
-        self.write_facts(f)
-    }
-}
-
-impl Report {
-    fn write_findings(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut explained: Vec<FindingClass> = Vec::new();
-        for finding in self.findings.iter().take(SHOWN_MAX) {
-            writeln!(f, "{}", clean(&format!("{}: {finding}", finding.class)))?;
-            if !explained.contains(&finding.class) {
-                explained.push(finding.class);
-            }
-        }
-        let more = u64::try_from(self.findings.len().saturating_sub(SHOWN_MAX)).unwrap_or(u64::MAX);
-        let more = more.saturating_add(self.suppressed);
-        if more > 0 {
-            writeln!(f, "and {more} more")?;
-        }
-        if !self.findings.is_empty() {
-            writeln!(f)?;
-        }
-        for class in explained.into_iter().filter(|class| *class != FindingClass::NotAnchored) {
-            writeln!(f, "{class}: {}", meaning(class))?;
-        }
-        if self.findings.iter().any(|finding| finding.class != FindingClass::NotAnchored) {
-            writeln!(f)?;
-        }
-        Ok(())
-    }
-
-    /// What still agrees with itself, where that is not all.
-    fn write_stretches(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.stretches.len() < 2 {
-            return Ok(());
-        }
-        writeln!(f, "these stretches of records agree with themselves:")?;
-        for stretch in self.stretches.iter().take(SHOWN_MAX) {
-            let Stretch { first_seq, last_seq, file, offset, vouched_by } = stretch;
-            let vouched_by = match vouched_by {
-                Voucher::Chain => "chain alone",
-                Voucher::PartlySigned => "in part as signed",
-                Voucher::Signed => "as signed",
-            };
-            writeln!(f, "  {first_seq} to {last_seq}, from {file} at byte {offset}: {vouched_by}")?;
-        }
-        let more = to_u64(self.stretches.len().saturating_sub(SHOWN_MAX));
-        let more = more.saturating_add(self.stretches_left_out);
-        if more > 0 {
-            writeln!(f, "  and {more} more")?;
-        }
-        writeln!(f)
-    }
-
-    fn write_facts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(origin) = &self.origin {
-            writeln!(f, "origin       {}", clean(origin.as_str()))?;
-        }
-        if let Some(log_id) = &self.log_id {
-            writeln!(f, "log id       {log_id}")?;
-        }
-        match (self.first_seq, self.next_seq) {
-            (Some(first), Some(next)) => writeln!(
-                f,
-                "records      {} intact, from {first} to {}, files: {}",
-                self.records,
-                next.saturating_sub(1),
-                self.segments
-            )?,
-            _ => writeln!(f, "records      {} intact, files: {}", self.records, self.segments)?,
-        }
-        if let Some(head) = &self.head {
-            writeln!(f, "last hash    {head}")?;
-        }
-        if let Some(root) = self.root_base64() {
-            writeln!(f, "tree root    {root}")?;
-        }
-        let known = self.checkpoints.saturating_sub(self.checkpoints_unknown);
-        match self.checkpoint_size {
-            Some(size) => {
-                writeln!(f, "checkpoints  {known} by a known key, the last over {size} records")?;
-            }
-            None => writeln!(f, "checkpoints  none by a known key, of {}", self.checkpoints)?,
-        }
-        if self.anchored {
-            writeln!(f, "held against the keys that were given")
-        } else {
-            writeln!(f, "held against nothing but itself: give --key to rule out a rewritten log")
-        }
-    }
-}
-
-/// What can explain findings of a class, and what to do about it.
-fn meaning(class: FindingClass) -> &'static str {
-    match class {
-        FindingClass::TornTail => {
-            "a crash explains it; the next open for appending cuts it off into quarantine/."
-        }
-        FindingClass::Damage => {
-            "a disk can explain it. Stop appending, copy the folder as it is, check the disk, restore from a copy."
-        }
-        FindingClass::Missing => {
-            "something that was there is gone: a writer, a disk that lost what it had acknowledged, or a copy made \
-             while the log was running. Compare with another copy, and with receipts and checkpoints kept elsewhere."
-        }
-        FindingClass::Tampering => {
-            "only somebody who wrote to these files explains it. Keep the folder as it is, and compare it with another \
-             copy, and with receipts and checkpoints kept elsewhere."
-        }
-        FindingClass::Adopted => {
-            "valid records that no signature covered while the log was closed: a crash leaves such, and who could write \
-             the files could have added some."
-        }
-        FindingClass::Pruned => "removed by retention, announced and signed.",
-        FindingClass::Redacted => {
-            "removed on purpose, announced and signed; chain and tree are whole."
-        }
-        FindingClass::KeyUnknown => {
-            "neither for nor against the log; give the key with --key if you know whose it is."
-        }
-        FindingClass::NotAnchored => "nothing from outside the log was given to hold it against.",
-        FindingClass::FormNotChecked => "a newer program wrote it; use one to check it in full.",
-    }
-}
-
-/// `text` with every character that could steer a terminal spelt out.
-fn clean(text: &str) -> String {
-    let steers = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
-    let mut cleaned = String::with_capacity(text.len());
-    for c in text.chars() {
-        if steers(c) {
-            cleaned.extend(c.escape_unicode());
-        } else {
-            cleaned.push(c);
-        }
-    }
-    cleaned
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::verify::finding::Problem;
 
-    fn report(findings: Vec<Finding>) -> Report {
+    pub(in super::super) fn report(findings: Vec<Finding>) -> Report {
         Report {
             findings,
             suppressed: 0,
             log_id: Some(LogId::from_bytes([1; 16])),
             origin: "example.com/audit".parse().ok(),
             anchored: false,
+            anchors: Anchoring::default(),
             segments: 2,
             first_seq: Some(0),
             records: 3,
@@ -409,7 +312,9 @@ mod tests {
         assert_eq!(
             report(vec![finding]).to_json(),
             concat!(
-                r#"{"schema":1,"verdict":"broken","anchored":false,"#,
+                r#"{"schema":1,"verdict":"broken","anchored":false,"anchors":{"keys":0,"checkpoints":0,"#,
+                r#""checkpoints_unknown":0,"receipts":0,"receipts_pruned":0,"covered":null},"#,
+                r#""not_ruled_out":"not ruled out: anything, until what was found is explained","#,
                 r#""log_id":"01010101010101010101010101010101","origin":"example.com/audit","segments":2,"#,
                 r#""first_seq":0,"records":3,"next_seq":3,"#,
                 r#""head":"0000000000000000000000000000000000000000000000000000000000000000","#,
@@ -424,12 +329,44 @@ mod tests {
     }
 
     #[test]
-    fn a_person_reads_the_verdict_first_and_no_control_character() {
-        let finding = Finding::new(Problem::AnotherLogsRecord).found("\u{1b}[31m\u{202e}evil");
-        let text = report(vec![finding]).to_string();
-        assert!(text.starts_with("BROKEN: one thing is wrong with this log\n"), "{text}");
-        assert!(text.contains(r"(found \u{1b}[31m\u{202e}evil)"), "{text}");
-        assert!(text.contains("\ntampering: only somebody who wrote"), "{text}");
-        assert!(text.contains("records      3 intact, from 0 to 2, files: 2\n"), "{text}");
+    fn what_is_not_ruled_out_depends_on_what_was_given() {
+        let sentence = |keys, covered| {
+            let anchors = Anchoring { keys, covered, ..Anchoring::default() };
+            Report { anchors, ..report(vec![]) }.not_ruled_out()
+        };
+        let alone = sentence(0, None);
+        for word in ["cut off", "rolled back", "rewritten", "nothing from outside"] {
+            assert!(alone.contains(word), "{alone}");
+        }
+        assert!(!alone.contains("nobody else"), "{alone}");
+        let key = sentence(1, None);
+        assert!(key.contains("that the end was cut off or all rolled back to an older"), "{key}");
+        assert!(key.contains("nobody else rewrote the first 3 records"), "{key}");
+        let first = sentence(0, Some(2));
+        assert!(first.contains("after the first 2 were cut off, rolled back or, by anybody"));
+        assert!(sentence(1, Some(2)).contains("by somebody who has the private key, rewritten"));
+        let all = sentence(0, Some(3));
+        assert!(all.contains("that more records followed these 3"), "{all}");
+    }
+
+    #[test]
+    fn every_member_class_and_problem_is_documented() {
+        let page = include_str!("../../../../docs/operate/verify-report.md");
+        let documented = |name: &str| page.contains(&format!("`{name}`"));
+        let json: serde_json::Value =
+            serde_json::from_str(&report(vec![Finding::new(Problem::CutOff)]).to_json()).unwrap();
+        let members = json.as_object().unwrap().keys();
+        let members = members.chain(json["anchors"].as_object().unwrap().keys());
+        for member in members.chain(json["findings"][0].as_object().unwrap().keys()) {
+            assert!(documented(member), "{member}");
+        }
+        for problem in Problem::ALL {
+            let class = problem.class();
+            let line = format!("| `{}` | `{class}` | {problem} |", problem.code());
+            assert!(page.lines().any(|there| there == line), "no line in the page: {line}");
+        }
+        let (_, problems) = page.split_once("## Problems").unwrap();
+        let lines = problems.lines().filter(|line| line.starts_with("| `")).count();
+        assert_eq!(lines, Problem::ALL.len(), "problems that there are no more");
     }
 }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod acknowledgement;
 #[cfg(test)]
+mod anchors;
+#[cfg(test)]
 mod append;
 #[cfg(test)]
 mod checker;
@@ -10,6 +12,8 @@ mod checker;
 mod crash;
 #[cfg(test)]
 mod daily;
+#[cfg(test)]
+mod evidence;
 #[cfg(test)]
 mod forged;
 #[cfg(test)]

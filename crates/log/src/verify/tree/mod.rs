@@ -20,7 +20,7 @@ use indelible_format::tree::{Frontier, leaf_hash};
 
 use super::collect::Findings;
 use super::finding::{Finding, Problem};
-use super::notes::SignedRoots;
+use super::notes::{SignedRoot, SignedRoots};
 use super::place::Place;
 use super::report::as_in_checkpoint;
 use super::rows::{Gap, HASH_SIZE, Row};
@@ -28,6 +28,9 @@ use super::scan::{Piece, Run};
 use crate::io::IoFailure;
 use crate::layout::Layout;
 use crate::storage::Storage;
+
+/// Evidence where records were changed and no link between them is broken.
+const REHASHED: &str = "no link is broken, so from this record on everything was hashed again";
 
 /// A hash of a row that is not the one that the records give.
 #[derive(Clone, Debug)]
@@ -58,6 +61,8 @@ pub(super) struct Tree<'a> {
     gaps_told: Vec<u8>,
     /// The last size whose signed root was found right.
     agreed: Option<u64>,
+    /// The last size whose root that somebody had kept was found right.
+    agreed_kept: Option<u64>,
     /// Whether the last signed root was not what the records gave: then the next ones are not, either.
     rewritten: bool,
     /// The last size with a signed root.
@@ -91,6 +96,7 @@ impl<'a> Tree<'a> {
             differences: 0,
             gaps_told: Vec::new(),
             agreed: None,
+            agreed_kept: None,
             rewritten: false,
             checked: 0,
             confirmed: Vec::new(),
@@ -315,10 +321,15 @@ impl<'a> Tree<'a> {
             }
             self.by_rows = None;
             self.agreed = Some(size);
+            self.agreed_kept = signed.kept.as_ref().map(|_| size).or(self.agreed_kept);
             self.rewritten = false;
             return;
         }
         let rows_agree = self.by_rows.as_ref().is_some_and(|tree| tree.root() == signed.root);
+        if signed.noted.is_none() && !rows_agree {
+            return self.report_kept(signed, place, out);
+        }
+        let chained = !out.has_fault();
         let changed = self.difference.take().filter(|difference| difference.row == 0);
         self.differences = 0;
         if let Some(changed) = changed.as_ref().filter(|_| rows_agree) {
@@ -334,13 +345,16 @@ impl<'a> Tree<'a> {
             .expected(as_in_checkpoint(&signed.root))
             .found(as_in_checkpoint(&self.by_records.root()));
         finding = finding.evidence(format!(
-            "the root over the first {size} records is signed in {} at byte {}",
-            signed.file, signed.offset
+            "the root over the first {size} records is signed in {}",
+            signed.place()
         ));
         finding = match (rows_agree, self.agreed) {
-            (true, _) => finding.evidence(
-                "tree/0 still gives the signed root, and this is the first record that differs from it",
-            ),
+            (true, _) => {
+                let finding = finding.evidence(
+                    "tree/0 still gives the signed root, and this is the first record that differs from it",
+                );
+                if chained { finding.evidence(REHASHED) } else { finding }
+            }
             (false, Some(agreed)) => finding.evidence(format!(
                 "the first {agreed} records are as signed; what was changed is one of those after them"
             )),
@@ -357,6 +371,41 @@ impl<'a> Tree<'a> {
             }
             Some(_) | None => self.lost = true,
         }
+    }
+
+    /// Neither records nor rows give the root of a note that somebody has kept. The log's own notes are still compared:
+    /// they say whether it was also signed again.
+    fn report_kept(&self, signed: &SignedRoot, place: Option<&Place>, out: &mut Findings) {
+        let size = self.size();
+        let mut finding = Finding::new(Problem::KeptRootMismatch);
+        finding = match place {
+            Some(place) => finding.at(&*place.file, place.offset).record(place.seq),
+            None => finding.in_file("tree/0"),
+        };
+        let changed = match self.agreed_kept {
+            Some(agreed) => format!(
+                "the first {agreed} records are those of another kept checkpoint; what was changed is one of the {} after \
+                 them",
+                size - agreed
+            ),
+            None => format!("what was changed is one of the first {size} records"),
+        };
+        finding = finding
+            .expected(as_in_checkpoint(&signed.root))
+            .found(as_in_checkpoint(&self.by_records.root()))
+            .evidence(format!(
+                "the root over the first {size} records is signed in {}",
+                signed.place()
+            ))
+            .evidence(changed);
+        if self.difference.is_none() && !out.has_fault() {
+            finding = finding.evidence(if self.agreed > self.agreed_kept {
+                "chain, rows and the log's own checkpoints agree with each other: it was hashed and signed again"
+            } else {
+                "chain and rows agree with each other: everything after the change was hashed again"
+            });
+        }
+        out.add(finding);
     }
 
     /// After the rows' leaves took the place of the records', the tiles under way are theirs too.

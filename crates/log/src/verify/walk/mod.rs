@@ -168,7 +168,7 @@ impl<'a> Walk<'a> {
             if index > 0
                 && !self.gap
                 && let Some(size) = self.next_seq()
-                && self.ground.roots.at(size).is_none()
+                && !self.ground.roots.is_noted(size)
             {
                 self.boundaries.push(Boundary { size, file: planned.name() });
             }

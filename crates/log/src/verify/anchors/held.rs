@@ -1,0 +1,265 @@
+//! Holds the log against receipts: each record must be there, with the hash and the timestamp that its receipt says.
+//!
+//! It reads the records themselves, by bisection and then line by line, and of pruned records their leaves in `tree/0`,
+//! which the signed roots cover. Whether records agree with their hashes is for [`walk`](super::super::walk) to say.
+//!
+//! Invariant: what many receipts show is one finding of each problem, at the first record, with how many more there are.
+
+use std::cmp::Ordering;
+
+use indelible_format::chain::{Hash, Link};
+use indelible_format::record::{Head, parse_head};
+use indelible_format::tree::leaf_hash;
+
+use super::super::VerifyError;
+use super::super::collect::Findings;
+use super::super::finding::{Finding, Problem};
+use super::super::plan::{Plan, Planned};
+use super::super::rows::{HASH_SIZE, Row};
+use super::super::walk::End;
+use super::receipts::{Kept, Receipts};
+use super::{Anchoring, Held, MIXED_UP};
+use crate::lines::{Line, Lines, Source};
+use crate::segment::Segment;
+
+/// Records that it reads over rather than seeks past.
+const NEAR: u64 = 4_096;
+
+/// Compares all receipts of this log. It ends early where it is stopped; then nothing counts as compared.
+pub(super) fn compare(
+    receipts: &Receipts,
+    held: &Held<'_>,
+    told: &mut Anchoring,
+    out: &mut Findings,
+) -> Result<End, VerifyError> {
+    let mut comparison = Comparison {
+        receipts,
+        held,
+        leaves: Row::open(held.ground.storage, held.ground.layout, 0)?,
+        foreign: foreign(receipts, held, out),
+        broken: out.has_fault(),
+        shown: Vec::new(),
+        told: *told,
+    };
+    let all = receipts.kept();
+    let mut from = 0;
+    for (index, planned) in held.ground.plan.segments.iter().enumerate() {
+        let next = held.ground.plan.segments.get(index + 1).and_then(|next| next.first_seq);
+        let first = planned.first_seq.unwrap_or(0);
+        let start = from + before(all.get(from..).unwrap_or_default(), first);
+        comparison.all_absent(all.get(from..start).unwrap_or_default());
+        let rest = all.get(start..).unwrap_or_default();
+        from = start + next.map_or(rest.len(), |next| before(rest, next));
+        let wanted = all.get(start..from).unwrap_or_default();
+        if wanted.is_empty() {
+            continue;
+        }
+        let Some(segment) = Plan::open(held.ground.storage, held.ground.layout, planned)? else {
+            return Ok(End::Gone);
+        };
+        if !comparison.segment(planned, &segment, wanted)? {
+            return Ok(End::Stopped);
+        }
+    }
+    comparison.all_absent(all.get(from..).unwrap_or_default());
+    *told = comparison.told;
+    for shown in comparison.shown {
+        out.add(shown.finding());
+    }
+    Ok(End::Complete)
+}
+
+/// Which logs, by their position, are others than this one; each is a finding.
+fn foreign(receipts: &Receipts, held: &Held<'_>, out: &mut Findings) -> Vec<bool> {
+    let Some(identity) = &held.ground.plan.identity else { return Vec::new() };
+    let foreign: Vec<bool> = receipts.logs().iter().map(|log| *log != identity.log_id).collect();
+    for (position, log) in receipts.logs().iter().enumerate() {
+        if foreign.get(position) != Some(&true) {
+            continue;
+        }
+        let of_it = || receipts.kept().iter().filter(|kept| usize::from(kept.log) == position);
+        let first = of_it().next().map_or_else(String::new, |kept| receipts.place(kept));
+        out.add(
+            Finding::new(Problem::ReceiptOfAnotherLog)
+                .expected(format_args!("log id {}", identity.log_id))
+                .found(format_args!("log id {log}"))
+                .evidence(format!("{} of the receipts are of it, such as {first}", of_it().count()))
+                .evidence(MIXED_UP),
+        );
+    }
+    foreign
+}
+
+/// How many of `kept` are of records before `seq`.
+fn before(kept: &[Kept], seq: u64) -> usize {
+    kept.partition_point(|kept| kept.seq < seq)
+}
+
+struct Comparison<'a> {
+    receipts: &'a Receipts,
+    held: &'a Held<'a>,
+    leaves: Row,
+    /// By log, whether it is another one; empty where this log does not say which it is.
+    foreign: Vec<bool>,
+    /// Whether the walk found a fault, which may explain that a record is not to be had.
+    broken: bool,
+    shown: Vec<Shown>,
+    told: Anchoring,
+}
+
+/// The first receipt that shows a problem, and the others.
+struct Shown {
+    first: Finding,
+    more: u64,
+    last_seq: u64,
+}
+
+impl Shown {
+    fn finding(self) -> Finding {
+        match self.more {
+            0 => self.first,
+            more => self.first.evidence(format!(
+                "{more} more receipts show the same, up to record {}",
+                self.last_seq
+            )),
+        }
+    }
+}
+
+impl Comparison<'_> {
+    /// Compares the receipts of records that one segment should hold. `false` where it was stopped.
+    fn segment(
+        &mut self,
+        planned: &Planned,
+        segment: &Segment,
+        wanted: &[Kept],
+    ) -> Result<bool, VerifyError> {
+        let end = planned.size.min(segment.size);
+        let seek = |seq: u64| segment.seek(end, |head| head.seq.cmp(&seq));
+        let mut wanted = wanted;
+        let Some(first) = wanted.first() else { return Ok(true) };
+        let lines_from = |at| Lines::new(segment.file.as_ref(), Source::Cache, at, end);
+        let mut reading = lines_from(seek(first.seq)?);
+        while let Some(next) = wanted.first() {
+            if self.held.progress.is_stopped() {
+                return Ok(false);
+            }
+            // What can't be read is for the walk to report.
+            let Ok(Some(line)) = reading.next_line() else { break };
+            let (Line::Whole { offset, bytes } | Line::Unterminated { offset, bytes }) = line
+            else {
+                break;
+            };
+            let Ok(head) = parse_head(bytes) else { continue };
+            match head.seq.cmp(&next.seq) {
+                Ordering::Less if next.seq - head.seq > NEAR => {
+                    let at = seek(next.seq)?;
+                    if at > offset {
+                        reading = lines_from(at);
+                    }
+                }
+                Ordering::Less => {}
+                Ordering::Equal => {
+                    let (of_it, rest) = wanted.split_at(before(wanted, head.seq + 1));
+                    wanted = rest;
+                    let Ok(hash) = Link::split(bytes).map(|tied| tied.hash) else {
+                        self.all_absent(of_it);
+                        continue;
+                    };
+                    for kept in of_it {
+                        self.record(&planned.name(), offset, &head, &hash, kept);
+                    }
+                }
+                Ordering::Greater => {
+                    let (absent, rest) = wanted.split_at(before(wanted, head.seq));
+                    wanted = rest;
+                    self.all_absent(absent);
+                }
+            }
+        }
+        self.all_absent(wanted);
+        Ok(true)
+    }
+
+    /// Compares one receipt with its record.
+    fn record(&mut self, file: &str, offset: u64, head: &Head, hash: &Hash, kept: &Kept) {
+        if self.is_foreign(kept) {
+            return;
+        }
+        if *hash != kept.hash {
+            let finding = Finding::new(Problem::ReceiptHashDiffers).at(file, offset);
+            self.show(finding.record(kept.seq).expected(kept.hash).found(hash), kept);
+        } else if head.timestamp != kept.timestamp {
+            let finding = Finding::new(Problem::ReceiptTimeDiffers).at(file, offset);
+            let finding = finding.record(kept.seq).expected(kept.timestamp).found(head.timestamp);
+            self.show(
+                finding.evidence(
+                    "the hashes are the same, so it is the receipt that was changed, or a redacted record",
+                ),
+                kept,
+            );
+        }
+        self.hold(kept);
+    }
+
+    fn all_absent(&mut self, kept: &[Kept]) {
+        for kept in kept {
+            if !self.is_foreign(kept) {
+                self.absent(kept);
+                self.hold(kept);
+            }
+        }
+    }
+
+    /// Judges a receipt whose record is not in the segments.
+    fn absent(&mut self, kept: &Kept) {
+        let leaf = self.leaves.hash(kept.seq).ok();
+        let expected = leaf_hash(&kept.hash);
+        let pruned = self.held.first_seq.is_some_and(|first| kept.seq < first);
+        let beyond = kept.seq >= self.held.next_seq;
+        match leaf {
+            Some(leaf) if leaf == expected && pruned => self.told.receipts_pruned += 1,
+            Some(leaf) if pruned => {
+                let at = kept.seq.saturating_mul(HASH_SIZE);
+                let finding = Finding::new(Problem::ReceiptHashDiffers).at("tree/0", at);
+                let finding = finding.record(kept.seq);
+                let finding = finding.expected(format_args!("leaf {expected}")).found(leaf);
+                self.show(finding.evidence("the record itself was pruned"), kept);
+            }
+            // The walk has said what became of it.
+            Some(leaf) if leaf == expected && self.broken && !beyond => {}
+            leaf => {
+                let mut finding = Finding::new(Problem::ReceiptRecordMissing).record(kept.seq);
+                finding = finding.expected(kept.hash);
+                if beyond {
+                    finding = finding
+                        .found(format_args!("a log that ends with {} records", self.held.next_seq));
+                }
+                if leaf == Some(expected) {
+                    finding = finding.evidence("tree/0 still has its leaf");
+                }
+                self.show(finding, kept);
+            }
+        }
+    }
+
+    fn is_foreign(&self, kept: &Kept) -> bool {
+        self.foreign.get(usize::from(kept.log)).copied().unwrap_or(false)
+    }
+
+    fn hold(&mut self, kept: &Kept) {
+        self.told.receipts += 1;
+        self.told.covered = self.told.covered.max(Some(kept.seq.saturating_add(1)));
+    }
+
+    fn show(&mut self, finding: Finding, kept: &Kept) {
+        let known = self.shown.iter_mut().find(|shown| shown.first.problem == finding.problem);
+        if let Some(shown) = known {
+            shown.more += 1;
+            shown.last_seq = kept.seq;
+            return;
+        }
+        let first = finding.evidence(format!("the receipt is {}", self.receipts.place(kept)));
+        self.shown.push(Shown { first, more: 0, last_seq: kept.seq });
+    }
+}

@@ -1,0 +1,201 @@
+//! What a log is held against from outside: keys, kept checkpoints, receipts, the origin that it should have.
+//!
+//! Invariants:
+//! - the key that the log itself names is no anchor: whoever rewrites all of it also writes that;
+//! - what can't be compared is said to be so, and never counts as an anchor;
+//! - memory grows with what was given (64 bytes a receipt), never with the log.
+//!
+//! A root that was kept is compared where the tree is grown ([`tree`](super::tree)), by way of [`SignedRoots`].
+
+mod held;
+mod kept;
+mod receipts;
+
+use indelible_format::identity::Origin;
+use indelible_format::note::VerifierKey;
+use indelible_format::tree::empty_root;
+
+pub use self::kept::{KeptCheckpoint, KeptError};
+pub use self::receipts::{ReceiptError, ReceiptFault, Receipts};
+
+use super::VerifyError;
+use super::collect::Findings;
+use super::finding::{Finding, Problem};
+use super::notes::SignedRoots;
+use super::plan::{Identity, Planned};
+use super::progress::Progress;
+use super::report::as_in_checkpoint;
+use super::walk::{End, Ground};
+use crate::layout::ACTIVE;
+use crate::segment::to_u64;
+
+/// What was given to hold a log against.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Anchors {
+    /// How many keys.
+    pub(super) keys: u64,
+    pub(super) checkpoints: Vec<KeptCheckpoint>,
+    pub(super) receipts: Receipts,
+    pub(super) origin: Option<Origin>,
+}
+
+/// Says what a log was held against that came from outside of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Anchoring {
+    /// Keys that were given.
+    pub keys: u64,
+    /// Kept checkpoints that a known key signed, of a log of this origin: the log was held against them.
+    pub checkpoints: u64,
+    /// Kept checkpoints that were not compared, since no known key signed them.
+    pub checkpoints_unknown: u64,
+    /// Receipts of this log: it was held against them.
+    pub receipts: u64,
+    /// Those of them whose records were pruned: their hashes were compared, their timestamps could not be.
+    pub receipts_pruned: u64,
+    /// From record 0 on, how many records are those that a kept checkpoint or receipt is of, if the log is whole.
+    pub covered: Option<u64>,
+}
+
+impl Anchoring {
+    /// Whether anything from outside was held against the log.
+    pub(super) fn is_anchored(&self) -> bool {
+        self.keys > 0 || self.checkpoints > 0 || self.receipts > 0
+    }
+}
+
+/// The folder, as far as anchors are compared with it.
+#[derive(Debug)]
+pub(super) struct Held<'a> {
+    pub(super) ground: Ground<'a>,
+    /// Seq of the first record in the folder.
+    pub(super) first_seq: Option<u64>,
+    pub(super) next_seq: u64,
+    /// Whether everything was looked at.
+    pub(super) complete: bool,
+    pub(super) progress: &'a Progress,
+}
+
+impl Anchors {
+    /// Adds the roots of kept checkpoints to those that the tree must give.
+    pub(super) fn join(
+        &self,
+        roots: &mut SignedRoots,
+        identity: Option<&Identity>,
+        keys: &[VerifierKey],
+        out: &mut Findings,
+    ) -> Anchoring {
+        let mut told = Anchoring { keys: self.keys, ..Anchoring::default() };
+        for kept in &self.checkpoints {
+            let size = kept.checkpoint().size;
+            let origin = &kept.checkpoint().origin;
+            if let Some(identity) = identity.filter(|identity| identity.origin != *origin) {
+                out.add(
+                    Finding::new(Problem::KeptOfAnotherLog)
+                        .expected(&identity.origin)
+                        .found(origin)
+                        .evidence(kept.is_given())
+                        .evidence(MIXED_UP),
+                );
+                continue;
+            }
+            match kept.note().verify(keys) {
+                Ok(0) => {
+                    told.checkpoints_unknown += 1;
+                    out.add(kept.key_unknown(identity, keys));
+                    continue;
+                }
+                Ok(_) => {}
+                Err(e) => {
+                    let finding = Finding::new(Problem::KeptForged).found(e);
+                    let finding = finding.evidence(kept.is_given()).evidence(
+                        "either the note was changed where it was kept, or another key of the same name and id made it",
+                    );
+                    out.add(roots.mend_kept(finding, &kept.note().encode(), keys));
+                    continue;
+                }
+            }
+            let root = kept.checkpoint().root;
+            if size == 0 {
+                // It covers nothing, and so anchors nothing.
+                if root != empty_root() {
+                    out.add(Finding::new(Problem::KeptRootMismatch).evidence(kept.is_given()));
+                }
+                continue;
+            }
+            told.checkpoints += 1;
+            told.covered = told.covered.max(Some(size));
+            if let Err(known) = roots.keep(size, root, kept.name()) {
+                let mut finding = Finding::new(Problem::Forked);
+                if let Some((file, offset)) = known.noted {
+                    finding = finding.at(file, offset);
+                }
+                out.add(
+                    finding
+                        .expected(as_in_checkpoint(&root))
+                        .found(as_in_checkpoint(&known.root))
+                        .evidence(kept.is_given())
+                        .evidence(format!(
+                            "for {size} records the note in {} gives the other root; both are signed",
+                            known.place()
+                        )),
+                );
+            }
+        }
+        told
+    }
+
+    /// Compares what only the whole log shows. Returns whether everything was looked at; `None` where segments moved,
+    /// and all must begin again.
+    pub(super) fn hold(
+        &self,
+        held: &Held<'_>,
+        told: &mut Anchoring,
+        out: &mut Findings,
+    ) -> Result<Option<bool>, VerifyError> {
+        let identity = held.ground.plan.identity.as_ref();
+        if let Some(asked) = &self.origin
+            && identity.is_some_and(|identity| identity.origin != *asked)
+        {
+            let mut finding = Finding::new(Problem::OriginDiffers).expected(asked);
+            finding.found = identity.map(|identity| identity.origin.to_string());
+            out.add(finding.evidence(MIXED_UP));
+        }
+        if let Some((size, root)) = held.ground.roots.kept_beyond(held.next_seq)
+            && held.complete
+        {
+            let newest = held.ground.plan.segments.last();
+            let name = newest.map_or_else(|| ACTIVE.to_owned(), Planned::name);
+            out.add(
+                Finding::new(Problem::KeptBeyond)
+                    .at(name, newest.map_or(0, |newest| newest.size))
+                    .expected(format_args!("{size} records"))
+                    .found(format_args!("{} records", held.next_seq))
+                    .evidence(format!("signed in {}", root.place())),
+            );
+        }
+        let mut complete = held.complete;
+        if complete && !self.receipts.is_empty() {
+            match held::compare(&self.receipts, held, told, out)? {
+                End::Gone => return Ok(None),
+                End::Stopped => complete = false,
+                End::Complete => {}
+            }
+        }
+        if !told.is_anchored() {
+            out.add(Finding::new(Problem::NotAnchored).evidence(
+                "whoever can write the files and has made a key of their own could have written all of this anew: \
+                 give the key that `init` printed with --key to rule that out",
+            ));
+        }
+        Ok(Some(complete))
+    }
+}
+
+/// What explains that something from outside is of another log.
+const MIXED_UP: &str = "either the wrong one was given or looked at, or another log was put in the place of the one meant";
+
+/// How many, as a report counts.
+fn count(of: usize) -> u64 {
+    to_u64(of)
+}

@@ -1,0 +1,404 @@
+//! What a verification says to a person, who may be reading it at three in the morning: the verdict, the first fault with
+//! its place, what it means, what to do next, and what was not ruled out.
+//!
+//! Invariants:
+//! - no line is longer than the columns there are, but for a word that is longer itself: what is to be copied is never
+//!   broken;
+//! - no character that could steer a terminal is let through.
+
+use std::fmt;
+
+use indelible_format::identity::Origin;
+
+use super::anchors::Anchoring;
+use super::finding::{Finding, FindingClass};
+use super::report::{Report, Verdict};
+use super::stretches::{Stretch, Voucher};
+use crate::segment::to_u64;
+
+/// Findings that are shown; the rest is counted.
+const SHOWN_MAX: usize = 12;
+/// Columns of `Display`.
+const COLUMNS: usize = 80;
+/// Columns below which nothing is laid out, and above which lines are hard to read.
+const COLUMNS_BOUNDS: std::ops::RangeInclusive<usize> = 40..=120;
+/// Columns of a label before what it stands for.
+const LABEL: usize = 15;
+
+/// [`Report::text`] in 80 columns.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text(COLUMNS))
+    }
+}
+
+impl Report {
+    /// Spells the report for a person, in lines of `columns` characters (at least 40, at most 120).
+    pub fn text(&self, columns: usize) -> String {
+        let columns = columns.clamp(*COLUMNS_BOUNDS.start(), *COLUMNS_BOUNDS.end());
+        let mut page = Page { columns, text: String::new() };
+        page.paragraph(&self.headline());
+        if self.verdict() == Verdict::Broken && !self.complete {
+            page.paragraph("it was stopped before everything was looked at");
+        }
+        if self.verdict() != Verdict::Broken {
+            page.paragraph(&self.not_ruled_out());
+        }
+        page.blank();
+        self.write_findings(&mut page);
+        self.write_stretches(&mut page);
+        self.write_facts(&mut page);
+        page.text
+    }
+
+    fn headline(&self) -> String {
+        let faults = self.findings.iter().filter(|finding| finding.class.is_fault()).count();
+        match (self.verdict(), faults) {
+            (Verdict::Sound, _) => match self.anchors.checkpoints_unknown {
+                0 => "sound: every check passed".to_owned(),
+                unknown => format!(
+                    "sound: every check passed, but kept checkpoints were not compared: {unknown}, signed by no known key"
+                ),
+            },
+            (Verdict::Torn, _) => {
+                "torn: every check passed, up to a tail as a crash leaves it".to_owned()
+            }
+            (Verdict::Unfinished, _) => {
+                "unfinished: stopped before everything was looked at; nothing wrong was found until then".to_owned()
+            }
+            (Verdict::Broken, 1) => "BROKEN: one thing is wrong with this log".to_owned(),
+            (Verdict::Broken, _) => format!(
+                "BROKEN: {faults} things are wrong with this log; look at the first, others may follow from it"
+            ),
+        }
+    }
+
+    fn write_findings(&self, page: &mut Page) {
+        let mut explained: Vec<FindingClass> = Vec::new();
+        let told = self.findings.iter().filter(|f| f.class != FindingClass::NotAnchored);
+        for (index, finding) in told.clone().take(SHOWN_MAX).enumerate() {
+            if index == 0 {
+                page.finding(finding);
+            } else {
+                if index == 1 {
+                    page.blank();
+                }
+                page.labelled(if index == 1 { "then" } else { "" }, &in_short(finding));
+            }
+            if !explained.contains(&finding.class) {
+                explained.push(finding.class);
+            }
+        }
+        let more = told.clone().skip(SHOWN_MAX).count();
+        let more = to_u64(more).saturating_add(self.suppressed);
+        if more > 0 {
+            page.labelled("", &format!("and {more} more; --json has all that were kept"));
+        }
+        if explained.is_empty() {
+            return;
+        }
+        page.blank();
+        for (index, class) in explained.iter().enumerate() {
+            page.labelled(if index == 0 { "what it means" } else { "" }, meaning(*class));
+        }
+        let worst = explained.first().copied();
+        if let Some(next) = worst.and_then(next_step) {
+            page.labelled("what to do", next);
+        }
+        page.blank();
+    }
+
+    /// What still agrees with itself, where that is not all.
+    fn write_stretches(&self, page: &mut Page) {
+        if self.stretches.len() < 2 {
+            return;
+        }
+        for (index, stretch) in self.stretches.iter().take(SHOWN_MAX).enumerate() {
+            let Stretch { first_seq, last_seq, file, offset, vouched_by } = stretch;
+            let vouched_by = match vouched_by {
+                Voucher::Chain => "by their chain alone",
+                Voucher::PartlySigned => "in part as signed",
+                Voucher::Signed => "as signed",
+            };
+            page.labelled(
+                if index == 0 { "still agree" } else { "" },
+                &format!(
+                    "records {first_seq} to {last_seq}, from {file} at byte {offset}: {vouched_by}"
+                ),
+            );
+        }
+        let more = to_u64(self.stretches.len().saturating_sub(SHOWN_MAX));
+        let more = more.saturating_add(self.stretches_left_out);
+        if more > 0 {
+            page.labelled("", &format!("and {more} more stretches"));
+        }
+        page.blank();
+    }
+
+    fn write_facts(&self, page: &mut Page) {
+        let origin = self.origin.as_ref().map(Origin::as_str);
+        page.optional("origin", origin);
+        page.optional("log id", self.log_id.map(|id| id.to_string()).as_deref());
+        let range = match (self.first_seq, self.next_seq) {
+            (Some(first), Some(next)) => format!(", from {first} to {}", next.saturating_sub(1)),
+            _ => String::new(),
+        };
+        page.labelled(
+            "records",
+            &format!("{} intact{range}, files: {}", self.records, self.segments),
+        );
+        page.optional("last hash", self.head.map(|head| head.to_string()).as_deref());
+        page.optional("tree root", self.root_base64().as_deref());
+        let known = self.checkpoints.saturating_sub(self.checkpoints_unknown);
+        let checkpoints = match self.checkpoint_size {
+            Some(size) => format!("{known} by a known key, the last over {size} records"),
+            None => format!("none by a known key, of {}", self.checkpoints),
+        };
+        page.labelled("checkpoints", &checkpoints);
+        page.labelled("held against", &held_against(&self.anchors));
+        if self.verdict() == Verdict::Broken {
+            let sentence = self.not_ruled_out();
+            page.labelled(
+                "not ruled out",
+                sentence.strip_prefix("not ruled out: ").unwrap_or(&sentence),
+            );
+        }
+    }
+}
+
+/// A finding after the first in one sentence; of faults, `--json` has the rest.
+fn in_short(finding: &Finding) -> String {
+    if !finding.class.is_fault() {
+        return format!("{}: {finding}", finding.class);
+    }
+    let mut short = Finding::new(finding.problem);
+    short.file.clone_from(&finding.file);
+    short.offset = finding.offset;
+    short.seq = finding.seq;
+    format!("{}: {short}", finding.class)
+}
+
+/// What was given from outside.
+fn held_against(anchors: &Anchoring) -> String {
+    let mut parts = Vec::new();
+    match anchors.keys {
+        0 => {}
+        1 => parts.push("the key that was given".to_owned()),
+        keys => parts.push(format!("the {keys} keys that were given")),
+    }
+    match anchors.checkpoints {
+        0 => {}
+        1 => parts.push("a kept checkpoint".to_owned()),
+        several => parts.push(format!("{several} kept checkpoints")),
+    }
+    match anchors.receipts {
+        0 => {}
+        1 => parts.push("a receipt".to_owned()),
+        several => parts.push(format!("{several} receipts")),
+    }
+    if anchors.receipts_pruned > 0 {
+        parts.push(format!(
+            "of which {} are of pruned records, so that only hashes were compared",
+            anchors.receipts_pruned
+        ));
+    }
+    let unknown = match anchors.checkpoints_unknown {
+        0 => String::new(),
+        unknown => format!("; not against {unknown} kept checkpoints by unknown keys"),
+    };
+    if parts.is_empty() {
+        return format!("nothing but itself: its own key is no anchor{unknown}");
+    }
+    if anchors.keys == 0 {
+        parts.push("and its own key, which is no anchor".to_owned());
+    }
+    format!("{}{unknown}", parts.join(", "))
+}
+
+/// Lines as wide as they may be.
+struct Page {
+    columns: usize,
+    text: String,
+}
+
+impl Page {
+    fn blank(&mut self) {
+        if !self.text.is_empty() && !self.text.ends_with("\n\n") {
+            self.text.push('\n');
+        }
+    }
+
+    fn paragraph(&mut self, text: &str) {
+        self.wrapped("", 0, text);
+    }
+
+    fn labelled(&mut self, label: &str, text: &str) {
+        self.wrapped(label, LABEL, text);
+    }
+
+    fn optional(&mut self, label: &str, text: Option<&str>) {
+        if let Some(text) = text {
+            self.labelled(label, text);
+        }
+    }
+
+    /// The finding that is to be looked at first, member by member.
+    fn finding(&mut self, finding: &Finding) {
+        self.labelled(
+            finding.class.as_str(),
+            &format!("{} ({})", finding.problem, finding.problem.code()),
+        );
+        let place = match (&finding.file, finding.offset) {
+            (Some(file), Some(offset)) => Some(format!("{file} at byte {offset}")),
+            (Some(file), None) => Some(file.clone()),
+            (None, _) => None,
+        };
+        let record = finding.seq.map(|seq| format!("record {seq}"));
+        let place = match (place, record) {
+            (Some(place), Some(record)) => Some(format!("{place}, {record}")),
+            (place, record) => place.or(record),
+        };
+        self.optional("where", place.as_deref());
+        self.optional("expected", finding.expected.as_deref());
+        self.optional("found", finding.found.as_deref());
+        for (index, sentence) in finding.evidence.iter().enumerate() {
+            self.labelled(if index == 0 { "evidence" } else { "" }, sentence);
+        }
+    }
+
+    /// A label, then words, in lines that begin under the first word.
+    fn wrapped(&mut self, label: &str, indent: usize, text: &str) {
+        let text = clean(text);
+        self.text.push_str(label);
+        let mut at = label.chars().count();
+        let mut begun = false;
+        for word in text.split(' ') {
+            let size = word.chars().count();
+            if begun && at + 1 + size > self.columns {
+                self.text.push('\n');
+                at = 0;
+                begun = false;
+            }
+            if begun {
+                self.text.push(' ');
+                at += 1;
+            } else {
+                self.text.extend(std::iter::repeat_n(' ', indent.saturating_sub(at)));
+                at = at.max(indent);
+            }
+            self.text.push_str(word);
+            at += size;
+            begun = true;
+        }
+        self.text.push('\n');
+    }
+}
+
+/// What can explain findings of a class.
+fn meaning(class: FindingClass) -> &'static str {
+    match class {
+        FindingClass::TornTail => "torn-tail: a crash explains it.",
+        FindingClass::Damage => "damage: a disk can explain it.",
+        FindingClass::Missing => {
+            "missing: something that was there is gone. A writer explains it, or a disk that lost what it had \
+             acknowledged, or a copy made carelessly while the log was running."
+        }
+        FindingClass::Tampering => {
+            "tampering: only somebody who wrote explains it; no crash and no disk does."
+        }
+        FindingClass::Adopted => {
+            "adopted: valid records that no signature covered while the log was closed. A crash leaves such, and who \
+             could write the files could have added some."
+        }
+        FindingClass::Pruned => "pruned: removed by retention, announced and signed.",
+        FindingClass::Redacted => {
+            "redacted: removed on purpose, announced and signed; chain and tree are whole."
+        }
+        FindingClass::KeyUnknown => {
+            "key-unknown: neither for nor against the log; give the key with --key if you know whose it is."
+        }
+        FindingClass::NotAnchored => {
+            "not-anchored: nothing from outside the log was given to hold it against."
+        }
+        FindingClass::FormNotChecked => {
+            "form-not-checked: a newer program wrote it; use one to check it in full."
+        }
+    }
+}
+
+/// What to do about findings of a class, where there is something to do.
+fn next_step(class: FindingClass) -> Option<&'static str> {
+    match class {
+        FindingClass::TornTail => Some(
+            "nothing: the next opening for appending cuts it off into quarantine/, and says so in the log.",
+        ),
+        FindingClass::Damage => Some(
+            "stop appending; copy the folder as it is (cp -a), quarantine/ too; check the disk; then restore from a copy \
+             that verifies.",
+        ),
+        FindingClass::Missing | FindingClass::Tampering => Some(
+            "copy the folder as it is (cp -a), as evidence, before anything else touches it; then hold it, and every \
+             other copy of it, against what was kept elsewhere: --key, --checkpoint, --receipts.",
+        ),
+        FindingClass::Adopted
+        | FindingClass::Pruned
+        | FindingClass::Redacted
+        | FindingClass::KeyUnknown
+        | FindingClass::NotAnchored
+        | FindingClass::FormNotChecked => None,
+    }
+}
+
+/// `text` with every character that could steer a terminal spelt out.
+fn clean(text: &str) -> String {
+    let steers = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    let mut cleaned = String::with_capacity(text.len());
+    for c in text.chars() {
+        if steers(c) {
+            cleaned.extend(c.escape_unicode());
+        } else {
+            cleaned.push(c);
+        }
+    }
+    cleaned
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Problem;
+    use super::super::report::tests::report;
+    use super::*;
+
+    #[test]
+    fn a_person_reads_the_verdict_first_and_no_control_character() {
+        let finding = Finding::new(Problem::AnotherLogsRecord).found("\u{1b}[31m\u{202e}evil");
+        let text = report(vec![finding]).to_string();
+        assert!(
+            text.starts_with("BROKEN: one thing is wrong with this log\n\ntampering"),
+            "{text}"
+        );
+        assert!(text.contains(r"found          \u{1b}[31m\u{202e}evil"), "{text}");
+        assert!(text.contains("\nwhat it means  tampering: only somebody who wrote"), "{text}");
+        assert!(text.contains("\nwhat to do     copy the folder"), "{text}");
+        assert!(text.contains("records        3 intact, from 0 to 2, files: 2\n"), "{text}");
+    }
+
+    #[test]
+    fn lines_fit_narrow_and_wide_terminals() {
+        let finding = Finding::new(Problem::HashMismatch)
+            .at("audit.log.2", 502)
+            .record(8)
+            .evidence("tree/0 has the hash that the line states, so the entry was changed");
+        let report = report(vec![finding, Finding::new(Problem::CutOff).at("audit.log", 7)]);
+        for columns in [60, 80, 120] {
+            let text = report.text(columns);
+            let fits = |line: &str| line.chars().count() <= columns || !line.trim().contains(' ');
+            let hash = |line: &&str| line.starts_with("last hash");
+            assert!(text.lines().filter(|line| !hash(line)).all(fits), "{columns}: {text}");
+        }
+        assert!(report.text(80).contains("where          audit.log.2 at byte 502, record 8\n"));
+    }
+}

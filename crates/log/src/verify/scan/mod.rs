@@ -41,6 +41,9 @@ impl Default for Pace {
     }
 }
 
+/// Threads above which more would cost memory and have nothing to do: the walk takes the chunks alone.
+const THREADS_MAX: usize = 24;
+
 /// A chunk to scan.
 #[derive(Clone, Copy, Debug)]
 struct Job {
@@ -83,7 +86,7 @@ impl<'a> Scan<'a> {
             depth,
             leaves: ground.storage.open(&ground.layout.row(0), Access::Read).ok(),
             chunk_size: pace.chunk_size.map(|size| size.max(1)),
-            threads: pace.threads.unwrap_or_else(cores).max(1),
+            threads: pace.threads.unwrap_or_else(cores).clamp(1, THREADS_MAX),
             state: Mutex::default(),
             changed: Condvar::new(),
         }

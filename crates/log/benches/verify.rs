@@ -4,7 +4,9 @@
 //!
 //! Without FOLDER it makes a log of 2,000,000 records of about 400 bytes in a folder under the target directory, which is
 //! removed at the end. Everything is in the page cache. Both sides run in turns, so that whatever else the machine does
-//! hits both; look at the ratios. Memory is the peak of another process, which does nothing but verify.
+//! hits both; look at the ratios. On a busy machine one thread and several do not suffer alike: the CPU times, which are
+//! printed too, tell what the ratio would be on idle cores. Memory is the peak of another process, which does nothing but
+//! verify.
 #![expect(clippy::print_stdout, reason = "a bench reports by printing")]
 
 use std::error::Error;
@@ -18,6 +20,18 @@ use indelible::{AuditLog, Event, Options, Outcome, Verdict, Verifier};
 use tempfile::TempDir;
 
 type Failure = Box<dyn Error + Send + Sync>;
+type Round = (Took, Took, Took);
+
+/// Its name, what it took in a round, and the ratio that it should reach.
+type Side = (&'static str, fn(&Round) -> Took, f64);
+
+/// What a side took in one round.
+#[derive(Clone, Copy, Debug)]
+struct Took {
+    wall: Duration,
+    /// Seconds of all threads.
+    cpu: f64,
+}
 
 const RECORDS: u64 = 2_000_000;
 const ROUNDS: usize = 11;
@@ -64,58 +78,72 @@ fn main() -> Result<(), Failure> {
 fn speed(folder: &Path, all: &Path) -> Result<(), Failure> {
     let size = join(folder, all)?;
     println!("{size} bytes in segments; openssl on one core; {ROUNDS} rounds");
-    let mut rounds = Vec::new();
+    let mut rounds: Vec<Round> = Vec::new();
     for round in 0..=ROUNDS {
-        let took = (openssl(all)?, verify(folder, Mode::Default)?, verify(folder, Mode::Strict)?);
+        let took = (
+            timed(|| openssl(all))?,
+            timed(|| verify(folder, Mode::Default))?,
+            timed(|| verify(folder, Mode::Strict))?,
+        );
         // The first one fills the page cache.
         if round > 0 {
             rounds.push(took);
         }
     }
-    let seconds = |pick: fn(&(Duration, Duration, Duration)) -> Duration| {
-        median(rounds.iter().map(|round| pick(round).as_secs_f64()))
-    };
-    let raw = seconds(|round| round.0);
-    println!("openssl dgst -sha256: median {raw:.3} s");
-    for (name, took, ratio, floor) in [
-        ("verify", seconds(|round| round.1), ratios(&rounds, |round| round.1), 1.2),
-        ("verify, strict", seconds(|round| round.2), ratios(&rounds, |round| round.2), 0.7),
-    ] {
+    let cores = f64::from(u32::try_from(std::thread::available_parallelism()?.get())?);
+    let raw = median(rounds.iter().map(|round| round.0.wall.as_secs_f64()));
+    let raw_cpu = median(rounds.iter().map(|round| round.0.cpu));
+    println!("openssl dgst -sha256: median {raw:.3} s, CPU {raw_cpu:.2} s");
+
+    let sides: [Side; 2] =
+        [("verify", |round| round.1, 1.2), ("verify, strict", |round| round.2, 0.7)];
+    for (name, pick, floor) in sides {
+        let took = median(rounds.iter().map(|round| pick(round).wall.as_secs_f64()));
+        let cpu = median(rounds.iter().map(|round| pick(round).cpu));
+        let each = |round: &Round| round.0.wall.as_secs_f64() / pick(round).wall.as_secs_f64();
+        println!("{name}: median {took:.3} s, CPU {cpu:.2} s");
         println!(
-            "{name}: median {took:.3} s; bytes/s against openssl: medians {:.2}x, median of the rounds {ratio:.2}x (floor: {floor}x)",
-            raw / took
+            "  bytes/s against openssl: medians {:.2}x, median of the rounds {:.2}x (floor: {floor}x); by CPU time, on {cores} idle cores {:.2}x",
+            raw / took,
+            median(rounds.iter().map(each)),
+            raw_cpu / (cpu / cores)
         );
     }
     Ok(())
 }
 
-/// The median of how many times as fast as openssl it was in the same round.
-fn ratios(
-    rounds: &[(Duration, Duration, Duration)],
-    pick: fn(&(Duration, Duration, Duration)) -> Duration,
-) -> f64 {
-    median(rounds.iter().map(|round| round.0.as_secs_f64() / pick(round).as_secs_f64()))
+/// Runs `what`, and says what it took, in this process and in the ones that it started.
+fn timed(what: impl FnOnce() -> Result<(), Failure>) -> Result<Took, Failure> {
+    let (start, before) = (Instant::now(), cpu_seconds()?);
+    what()?;
+    Ok(Took { wall: start.elapsed(), cpu: cpu_seconds()? - before })
 }
 
-fn openssl(file: &Path) -> Result<Duration, Failure> {
-    let start = Instant::now();
+/// CPU time of this process and of those that it has waited for.
+fn cpu_seconds() -> Result<f64, Failure> {
+    const TICKS_PER_SECOND: f64 = 100.0;
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    let (_, fields) = stat.rsplit_once(')').ok_or("no name in /proc/self/stat")?;
+    // Fields 14 to 17: utime, stime, cutime, cstime.
+    let ticks = fields.split_whitespace().skip(11).take(4).map(str::parse::<u32>);
+    Ok(f64::from(ticks.sum::<Result<u32, _>>()?) / TICKS_PER_SECOND)
+}
+
+fn openssl(file: &Path) -> Result<(), Failure> {
     let status = Command::new("openssl")
         .args(["dgst", "-sha256"])
         .arg(file)
         .stdout(Stdio::null())
         .status()
         .map_err(|e| format!("openssl can't be run: {e}"))?;
-    let took = start.elapsed();
-    if status.success() { Ok(took) } else { Err(format!("openssl: {status}").into()) }
+    if status.success() { Ok(()) } else { Err(format!("openssl: {status}").into()) }
 }
 
-fn verify(folder: &Path, mode: Mode) -> Result<Duration, Failure> {
+fn verify(folder: &Path, mode: Mode) -> Result<(), Failure> {
     let verifier = Verifier::new(folder)?;
     let verifier = if mode == Mode::Strict { verifier.strict() } else { verifier };
-    let start = Instant::now();
     let report = verifier.verify()?;
-    let took = start.elapsed();
-    if report.verdict() == Verdict::Sound { Ok(took) } else { Err(report.to_string().into()) }
+    if report.verdict() == Verdict::Sound { Ok(()) } else { Err(report.to_string().into()) }
 }
 
 /// Peaks of two other processes.

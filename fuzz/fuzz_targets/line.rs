@@ -3,7 +3,7 @@
 #![no_main]
 
 use indelible_format::chain::{Hash, seal};
-use indelible_format::record::{Content, Fields, Record, parse_head, write_head};
+use indelible_format::record::{Content, Depth, Fields, Plain, Record, parse_head, write_head};
 use libfuzzer_sys::fuzz_target;
 
 const HEAD: &[u8] = br#"{"seq":7,"timestamp":"2026-01-02T03:04:05.000000000Z","#;
@@ -31,6 +31,22 @@ fn check(line: &[u8]) {
     for record in [strict, newer].into_iter().flatten() {
         check_bytes(line, &record);
     }
+    for depth in [Depth::Link, Depth::Form] {
+        check_plain(line, depth);
+    }
+}
+
+/// What is read fast is what is read with care.
+fn check_plain(line: &[u8], depth: Depth) {
+    let Some(plain) = Plain::read(line, b"0001-01-01T00:00:00.000000000Z", depth) else { return };
+    let Some(hash) = plain.link.right_hash() else { return };
+    if Hash::parse_hex(plain.link.prev_hash).is_none() {
+        return;
+    }
+    let record = Record::parse_to(line, depth).expect("a plain line is a record");
+    assert_eq!((record.seq(), record.hash()), (plain.seq, hash));
+    assert_eq!(record.timestamp().to_string().as_bytes(), plain.timestamp);
+    assert!(!matches!(record.content(), Content::Own(_) | Content::Redacted));
 }
 
 /// Head and link spell back to the same bytes.

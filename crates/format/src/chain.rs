@@ -156,6 +156,14 @@ impl<'a> Link<'a> {
     }
 }
 
+/// Compares in pieces for which the compiler needs no call.
+fn are_same(one: &[u8; 64], other: &[u8; 64]) -> bool {
+    let ((one, _), (other, _)) = (one.as_chunks::<16>(), other.as_chunks::<16>());
+    one.iter()
+        .zip(other)
+        .all(|(one, other)| u128::from_be_bytes(*one) == u128::from_be_bytes(*other))
+}
+
 /// A line taken apart like a [`Link`], its hashes as the digits that stand there: for who checks many lines and needs no
 /// reason where one is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,8 +204,13 @@ impl<'a> LinkDigits<'a> {
         lines.map(|line| hashes.next().and_then(|hash| line.if_stated(hash)))
     }
 
+    /// Says whether the record before has the hash that is spelt `digits`.
+    pub fn follows(&self, digits: &[u8; 64]) -> bool {
+        are_same(self.prev_hash, digits)
+    }
+
     fn if_stated(&self, hash: Hash) -> Option<Hash> {
-        (hash.to_hex() == *self.hash).then_some(hash)
+        are_same(&hash.to_hex(), self.hash).then_some(hash)
     }
 }
 
@@ -281,6 +294,7 @@ mod tests {
         assert_eq!(*digits.prev_hash, tied.prev_hash.to_hex());
         assert_eq!(*digits.hash, hash.to_hex());
         assert_eq!(digits.right_hash(), Some(hash));
+        assert!(digits.follows(&Hash::ZERO.to_hex()) && !digits.follows(&hash.to_hex()));
         for bit in 0..line.len() * 8 {
             let mut changed = line.clone();
             changed[bit / 8] ^= 1 << (bit % 8);

@@ -70,12 +70,25 @@ impl Timestamp {
     /// assert!(!Timestamp::is_spelt_after(b"2026-01-02T03:04:05.000000006Z", before));
     /// ```
     pub fn is_spelt_after(text: &[u8; TIMESTAMP_SIZE], before: &[u8; TIMESTAMP_SIZE]) -> bool {
-        let (to_dot, rest) = text.split_at(20);
-        if before.split_at(20).0 != to_dot {
+        // Up to the last second, up to the dot, and the fraction, in pieces that compare as numbers.
+        let pieces = |text: &[u8; TIMESTAMP_SIZE]| {
+            let (to_second, rest) = text.split_first_chunk::<16>()?;
+            let (to_dot, rest) = rest.split_first_chunk::<4>()?;
+            let (fraction, rest) = rest.split_first_chunk::<8>()?;
+            let prefix = (u128::from_be_bytes(*to_second), u32::from_be_bytes(*to_dot));
+            Some((prefix, (u64::from_be_bytes(*fraction), rest.first_chunk::<2>().copied()?)))
+        };
+        let (Some((prefix, end)), Some((prefix_before, end_before))) =
+            (pieces(text), pieces(before))
+        else {
+            return false;
+        };
+        if prefix != prefix_before {
             return text > before && Self::parse(text).is_some();
         }
-        let Some((b'Z', fraction)) = rest.split_last() else { return false };
-        fraction.iter().all(u8::is_ascii_digit) && text >= before
+        let ((fraction, [last, zone]), (fraction_before, [last_before, _])) = (end, end_before);
+        let digits = are_digits(fraction) && last.is_ascii_digit() && zone == b'Z';
+        digits && (fraction, last) >= (fraction_before, last_before)
     }
 
     /// Appends the spelling that records use.
@@ -122,6 +135,15 @@ impl fmt::Debug for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// Whether all eight bytes of `word` are digits.
+fn are_digits(word: u64) -> bool {
+    const HIGH: u64 = 0xf0f0_f0f0_f0f0_f0f0;
+    const ZEROS: u64 = 0x3030_3030_3030_3030;
+    const SIXES: u64 = 0x0606_0606_0606_0606;
+    // 0x3a to 0x3f, with 6 added, are no longer 0x3_; nothing is carried out of a byte that is 0x3_.
+    word & HIGH == ZEROS && word.wrapping_add(SIXES) & HIGH == ZEROS
 }
 
 /// Says whether `text` may be an `event_time`.

@@ -1,7 +1,8 @@
 //! Lines of clients' events, read fast: [`Plain`].
 //!
-//! Invariant: what is taken here, and states its right hash, [`Record::parse_to`](super::Record::parse_to) takes too. What
-//! is not taken here may still be a record: of the log's own, redacted, or without any field.
+//! Invariant: what is taken here, states its right hash and names another as the one before, is a record to
+//! [`Record::parse_to`](super::Record::parse_to) too. What is not taken here may still be a record: of the log's own,
+//! redacted, or without any field.
 
 use super::head::split_head;
 use super::{Content, Depth, REDACTED, body, is_own};

@@ -195,7 +195,7 @@ impl Finder<'_> {
         let Line { plain, place } = line;
         let Some(hash) = hash else { return self.close() };
         if let Some(open) = &mut self.open {
-            if plain.seq != open.first_seq + open.count || *plain.link.prev_hash != open.digits {
+            if plain.seq != open.first_seq + open.count || !plain.link.follows(&open.digits) {
                 return self.close();
             }
             open.end = place.end;

@@ -41,6 +41,13 @@ impl Default for Pace {
     }
 }
 
+/// Threads above which more would cost memory and have nothing to do: the walk takes the chunks alone.
+const THREADS_MAX: usize = 24;
+
+/// Chunks that may be under way or wait for the walk: enough to go on with while a thread that has one sleeps, since what
+/// was found in a chunk takes less memory than the chunk by far.
+const AHEAD_MAX: u64 = 64;
+
 /// A chunk to scan.
 #[derive(Clone, Copy, Debug)]
 struct Job {
@@ -83,7 +90,7 @@ impl<'a> Scan<'a> {
             depth,
             leaves: ground.storage.open(&ground.layout.row(0), Access::Read).ok(),
             chunk_size: pace.chunk_size.map(|size| size.max(1)),
-            threads: pace.threads.unwrap_or_else(cores).max(1),
+            threads: pace.threads.unwrap_or_else(cores).clamp(1, THREADS_MAX),
             state: Mutex::default(),
             changed: Condvar::new(),
         }
@@ -140,7 +147,7 @@ impl<'a> Scan<'a> {
     /// The next chunk, where there is one and not too many wait for the walk.
     fn take(&self, state: &mut State) -> Option<Job> {
         let chunk_size = self.chunk_size?;
-        if state.taken >= state.wanted + 2 * to_u64(self.threads) + 2 {
+        if state.taken >= state.wanted + AHEAD_MAX {
             return None;
         }
         let (segment, from) = state.next;

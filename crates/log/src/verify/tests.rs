@@ -1,1 +1,0 @@
-//! The fast scan against the careful walk alone.

@@ -211,10 +211,10 @@ problems! {
     TimeDecreases, "time-decreases", Tampering, "the timestamp is earlier than the one before";
     NulRun, "nul-run", Damage, "a run of NUL bytes stands where a record should be";
     Unreadable, "unreadable", Damage, "the bytes can't be read";
-    LineUnterminated, "line-unterminated", Damage, "the line has no line feed";
+    LineUnterminated, "line-unterminated", Missing, "the line has no line feed";
     TailTorn, "tail-torn", TornTail, "the tail is torn, as a crash leaves it";
     TailTooLong, "tail-too-long", Tampering, "the bytes without an intact record are more than a crash can leave";
-    BelowMark, "below-mark", Damage, "the tail is torn at a record that a signed checkpoint covers";
+    BelowMark, "below-mark", Missing, "the tail is torn at a record that a signed checkpoint covers";
     CutOff, "cut-off", Missing, "the log ends before a signed checkpoint does";
     FirstRecordsMissing, "first-records-missing", Missing, "records at the beginning are gone and no valid prune record says so";
     SegmentMissing, "segment-missing", Missing, "segments do not follow each other";

@@ -6,7 +6,7 @@
 //! Invariants:
 //! - it only reads;
 //! - what is wrong with the log is a finding, and no error; an error means that it could not look;
-//! - memory grows with the notes, the segments and the redactions of a log, not with its records.
+//! - memory grows with the notes, the segments, the repairs and the redactions of a log, not with its records.
 //!
 //! It never repairs, and it judges no intent.
 
@@ -20,6 +20,7 @@ mod place;
 mod plan;
 mod policy;
 mod progress;
+mod quarantine;
 mod report;
 mod rows;
 mod scan;
@@ -209,8 +210,8 @@ impl Verifier {
         let tree = Tree::open(storage, layout, &roots)?;
         let ground = Ground { storage, layout, plan: &plan, roots: &roots };
         let scan = Scan::new(ground, self.depth, self.pace);
-        let progress = self.progress.as_ref();
-        let ahead = Ahead { depth: self.depth, feed: Feed::new(&scan), progress };
+        let (progress, feed) = (self.progress.as_ref(), Feed::new(&scan));
+        let ahead = Ahead { depth: self.depth, feed, progress };
         let mut walk = Walk::new(ground, tree, Policy::new(plan.identity.as_ref(), &keys), ahead);
         let end = std::thread::scope(|scope| {
             let _ends_with_the_walk = scan.start(scope);
@@ -219,11 +220,11 @@ impl Verifier {
         if end == End::Gone {
             return Ok(None);
         }
-        let complete = end == End::Complete;
-        let first = walk.first().cloned();
+        let (complete, first) = (end == End::Complete, walk.first().cloned());
         if complete {
             walk.tree.finish(&mut out);
             walk.policy.finish(first.as_ref(), &mut out);
+            quarantine::judge(storage, layout, &walk.policy.quarantined, &mut out);
         }
         out.append(in_notes);
         let signed = Signed { plan: &plan, roots: &roots, has_keys: !keys.is_empty(), complete };

@@ -61,6 +61,8 @@ pub(super) struct SignedRoots {
     pub(super) notes: u64,
     /// Notes of which no signature is by a known key.
     pub(super) unknown: u64,
+    /// The largest size that a note claims, where no key is known to judge it by.
+    claimed: u64,
     mended: usize,
 }
 
@@ -76,13 +78,16 @@ pub(super) fn read(
     Ok(notes)
 }
 
-/// The bytes of the lines of `checkpoints.jsonl` that are no notes, as far as they may be tried, by where they begin.
+/// The lines of `checkpoints.jsonl` that hold no checkpoint, as far as they may be tried, by where they begin.
 pub(super) fn read_malformed(
     storage: &dyn Storage,
     layout: &Layout,
     notes: &[StoredNote],
 ) -> Malformed {
-    let malformed = notes.iter().filter(|note| note.note.is_none()).map(|note| note.offset);
+    let holds_none = |note: &&StoredNote| {
+        note.file == HISTORY && note.note.as_ref().is_none_or(|note| open(note, None, &[]).is_err())
+    };
+    let malformed = notes.iter().filter(holds_none).map(|note| note.offset);
     let Ok(file) = storage.open(&layout.history(), Access::Read) else { return Malformed::new() };
     let read = |offset| {
         let bytes = read_range(file.as_ref(), offset, offset + to_u64(MENDED_SIZE_MAX) * 2).ok()?;
@@ -123,8 +128,9 @@ impl SignedRoots {
             roots.notes += 1;
             if let Err(finding) = roots.add(note, origin, keys) {
                 let finding = finding.at(note.file, note.offset);
-                let bytes = note.note.as_ref().or_else(|| malformed.get(&note.offset));
-                let opens = |bytes: &[u8]| opens(note.note.is_some(), bytes, origin, keys);
+                let line = malformed.get(&note.offset).filter(|_| note.file == HISTORY);
+                let bytes = line.or(note.note.as_ref());
+                let opens = |bytes: &[u8]| opens(line.is_none(), bytes, origin, keys);
                 findings.add(roots.mend(finding, bytes.map(Vec::as_slice), opens));
             }
         }
@@ -141,6 +147,11 @@ impl SignedRoots {
     /// The larger of all sizes that were signed: what lay below it was durable and covered.
     pub(super) fn mark(&self) -> u64 {
         self.roots.last_key_value().map_or(0, |(size, _)| *size)
+    }
+
+    /// The mark by which a tail is judged: a note that can't be judged excuses no tail below the size that it claims.
+    pub(super) fn tail_mark(&self) -> u64 {
+        self.mark().max(self.claimed)
     }
 
     /// Whether the folder has no note by a known key.
@@ -221,6 +232,7 @@ impl SignedRoots {
             self.unknown += 1;
             // Without any key there is nothing that the note's could be unknown to.
             return if keys.is_empty() {
+                self.claimed = self.claimed.max(checkpoint.size);
                 Ok(())
             } else {
                 let finding = Finding::new(Problem::KeyUnknown);

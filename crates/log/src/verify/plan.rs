@@ -11,8 +11,14 @@ use indelible_format::record::{Content, Record};
 
 use crate::io::{IoFailure, Operation};
 use crate::layout::{Layout, segment_name};
-use crate::segment::{Segment, numbers};
+use crate::lines::Line;
+use crate::segment::{Segment, numbers, to_u64};
 use crate::storage::{Access, FileId, Storage};
+
+/// Lines of a segment among which its first intact record is sought.
+const LINES_MAX: u32 = 8;
+/// What every link begins with.
+const BEFORE_LINK: &[u8] = b",\"_prev_hash\":\"";
 
 /// One segment, not open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +27,10 @@ pub(super) struct Planned {
     id: FileId,
     /// Bytes when it was planned: what comes later is not looked at.
     pub(super) size: u64,
-    /// Seq of its first record, where that can be read.
+    /// Seq of its first record, where that can be told.
     pub(super) first_seq: Option<u64>,
+    /// Seq as its first line has it, changed or not.
+    head_seq: Option<u64>,
 }
 
 impl Planned {
@@ -71,7 +79,7 @@ impl Plan {
                 plan.empty.push(segment.name());
                 continue;
             }
-            let first_seq = segment.first.as_ref().map(|head| head.seq);
+            let first_seq = first_seq(&segment);
             place = first_seq.unwrap_or(place);
             if let Some(line) = segment.first_line.as_deref().filter(|_| place < identified_by)
                 && let Some(identity) = identity(line)
@@ -79,8 +87,9 @@ impl Plan {
                 plan.identity = Some(identity);
                 identified_by = place;
             }
+            let head_seq = segment.first.as_ref().map(|head| head.seq);
             let Segment { id, size, .. } = segment;
-            keyed.push((place, Planned { number, id, size, first_seq }));
+            keyed.push((place, Planned { number, id, size, first_seq, head_seq }));
         }
         if !unmoved(storage, layout, &seen)? {
             return Ok(None);
@@ -118,13 +127,36 @@ impl Plan {
                 Err(failure) => return Err(failure),
             };
             // A number of a removed file may have been given to a new one.
-            let same_head = segment.first.as_ref().map(|head| head.seq) == planned.first_seq;
+            let same_head = segment.first.as_ref().map(|head| head.seq) == planned.head_seq;
             if segment.id == planned.id && same_head {
                 return Ok(Some(segment));
             }
         }
         Ok(None)
     }
+}
+
+/// Seq of the first record: as it says itself, where it is intact, for its seq may be what was changed; else by the
+/// first record that is.
+fn first_seq(segment: &Segment) -> Option<u64> {
+    let mut lines = segment.lines(0);
+    // A line feed may be what was changed: then it is links that tell how many records stood there.
+    let (mut before, mut tied) = (0, 0);
+    for _ in 0..LINES_MAX {
+        let Ok(Some(Line::Whole { bytes, .. })) = lines.next_line() else { break };
+        // A redacted record is known by its form alone.
+        if let Ok(record) = Record::parse_newer(bytes) {
+            let before = if before == 0 { 0 } else { tied.max(1) };
+            return record.seq().checked_sub(before);
+        }
+        if memchr::memchr(0, bytes).is_some() {
+            // Sectors may be lost here, and nobody knows how many records.
+            break;
+        }
+        before += 1;
+        tied += to_u64(memchr::memmem::find_iter(bytes, BEFORE_LINK).count());
+    }
+    segment.first.as_ref().map(|head| head.seq)
 }
 
 /// A segment whose first line can't be read from the medium.

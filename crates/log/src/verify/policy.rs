@@ -45,12 +45,31 @@ pub(super) struct Policy<'a> {
     /// Where the last valid prune record stands that keeps the least, and from which seq on it keeps.
     prune: Option<(u64, Place)>,
     newer_from: Option<u64>,
+    /// What repairs put into quarantine.
+    pub(super) quarantined: Vec<Quarantined>,
+}
+
+/// Bytes that a repair cut off, as its record tells of them.
+#[derive(Debug)]
+pub(super) struct Quarantined {
+    pub(super) file: String,
+    pub(super) size: u64,
+    pub(super) sha256: Hash,
+    /// Seq of the record.
+    pub(super) told_by: u64,
 }
 
 impl<'a> Policy<'a> {
     /// `keys` are those whose signatures count.
     pub(super) fn new(identity: Option<&'a Identity>, keys: &'a [VerifierKey]) -> Self {
-        Self { identity, keys, redacted: BTreeMap::new(), prune: None, newer_from: None }
+        Self {
+            identity,
+            keys,
+            redacted: BTreeMap::new(),
+            prune: None,
+            newer_from: None,
+            quarantined: Vec::new(),
+        }
     }
 
     /// Whether the form of records is still one that this program knows.
@@ -92,6 +111,13 @@ impl<'a> Policy<'a> {
             self.prune(own, &prune.what, leaf_of, out);
         } else if let OwnRecord::Redact(redact) = own.said {
             self.redact(&redact.what, own.place, out);
+        } else if let OwnRecord::Recover(recover) = own.said {
+            self.quarantined.extend((!recover.quarantine.is_empty()).then(|| Quarantined {
+                file: recover.quarantine.clone(),
+                size: recover.length,
+                sha256: recover.sha256,
+                told_by: own.place.seq,
+            }));
         } else if let OwnRecord::Adopt(adopt) = own.said {
             let finding = own.place.finding(Problem::Adopted);
             out.add(finding.found(format_args!("records {} to {}", adopt.from_seq, adopt.to_seq)));

@@ -73,6 +73,8 @@ pub(super) struct Tree<'a> {
     last_different: u64,
     /// Whether a leaf is not to be had, or no tree gives the signed root any more.
     lost: bool,
+    /// How many leaves are of pruned records.
+    pruned: u64,
 }
 
 impl<'a> Tree<'a> {
@@ -102,6 +104,7 @@ impl<'a> Tree<'a> {
             confirmed: Vec::new(),
             last_different: 0,
             lost: false,
+            pruned: 0,
         })
     }
 
@@ -139,8 +142,10 @@ impl<'a> Tree<'a> {
         place: &Place,
         out: &mut Findings,
     ) {
+        self.pruned = first;
         for seq in 0..first {
             match self.stored(0, seq) {
+                Ok(leaf) if seq + 1 == first => self.last_pruned(leaf, prev_hash, place, out),
                 Ok(leaf) => self.grow(leaf, None, out),
                 Err(gap) => {
                     self.lost = true;
@@ -158,24 +163,41 @@ impl<'a> Tree<'a> {
                 }
             }
         }
+    }
+
+    /// Takes the leaf of the last pruned record, which the first record at `place` names too.
+    fn last_pruned(&mut self, found: Hash, prev_hash: &Hash, place: &Place, out: &mut Findings) {
         let expected = leaf_hash(prev_hash);
-        let Some(last) = first.checked_sub(1) else { return };
-        if let Ok(found) = self.stored(0, last)
-            && found != expected
-        {
-            out.add(
-                Finding::new(Problem::ChainBroken)
-                    .at(&*place.file, place.offset)
-                    .record(first)
-                    .expected(format_args!("the record of leaf {found} in tree/0"))
-                    .found(format_args!("{prev_hash}, whose leaf is {expected}"))
-                    .evidence(if self.agreed == Some(first) {
-                        "a signed checkpoint covers the leaf of the pruned record before it"
-                    } else {
-                        "no signed checkpoint of just these records was found to agree with either"
-                    }),
-            );
+        if found == expected {
+            return self.grow(found, None, out);
         }
+        let mut named = self.by_records.clone();
+        named.push(expected);
+        let signed = self.roots.at(named.size()).filter(|_| !self.lost);
+        if signed.is_some_and(|signed| signed.root == named.root()) {
+            out.add(
+                Finding::new(Problem::RowsDiffer)
+                    .at(self.row_name(0), self.size().saturating_mul(HASH_SIZE))
+                    .expected(expected)
+                    .found(found)
+                    .evidence(
+                        "the hash that the first record names gives the root that was signed",
+                    ),
+            );
+            return self.grow(expected, None, out);
+        }
+        self.grow(found, None, out);
+        out.add(
+            place
+                .finding(Problem::ChainBroken)
+                .expected(format_args!("the record of leaf {found} in tree/0"))
+                .found(format_args!("{prev_hash}, whose leaf is {expected}"))
+                .evidence(if self.agreed == Some(self.size()) {
+                    "a signed checkpoint covers the leaf of the pruned record before it"
+                } else {
+                    "no signed checkpoint of just these records was found to agree with either"
+                }),
+        );
     }
 
     /// Takes the next record's leaf. Records that were passed over since the last are taken from the rows.
@@ -325,6 +347,10 @@ impl<'a> Tree<'a> {
             self.rewritten = false;
             return;
         }
+        // A kept checkpoint may be of another log than these rows.
+        if size <= self.pruned && signed.noted.is_some() {
+            return self.report_pruned(signed.root, out);
+        }
         let rows_agree = self.by_rows.as_ref().is_some_and(|tree| tree.root() == signed.root);
         if signed.noted.is_none() && !rows_agree {
             return self.report_kept(signed, place, out);
@@ -406,6 +432,22 @@ impl<'a> Tree<'a> {
             });
         }
         out.add(finding);
+    }
+
+    /// Says that leaves of pruned records, which only the row has, do not give the root that was signed over them.
+    fn report_pruned(&mut self, signed: Hash, out: &mut Findings) {
+        self.lost = true;
+        let from = self.agreed.unwrap_or(0);
+        out.add(
+            Finding::new(Problem::RowsDiffer)
+                .at(self.row_name(0), from.saturating_mul(HASH_SIZE))
+                .expected(format_args!("root {}", as_in_checkpoint(&signed)))
+                .found(format_args!("root {}", as_in_checkpoint(&self.by_records.root())))
+                .evidence(format!(
+                    "it is a leaf of the pruned records {from} to {}, and only a copy of the row has it",
+                    self.size() - 1
+                )),
+        );
     }
 
     /// After the rows' leaves took the place of the records', the tiles under way are theirs too.

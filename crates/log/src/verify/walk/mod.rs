@@ -70,6 +70,8 @@ struct Current<'s> {
     before: u64,
     file: Arc<str>,
     size: u64,
+    /// Seq of its first record, as far as that can be told.
+    first_seq: Option<u64>,
     newest: bool,
 }
 
@@ -178,6 +180,7 @@ impl<'a> Walk<'a> {
                 before,
                 file: planned.name().into(),
                 size: planned.size.min(segment.size),
+                first_seq: planned.first_seq,
                 newest: index + 1 == plan.segments.len(),
             };
             self.segment(&current, out)?;

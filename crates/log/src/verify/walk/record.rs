@@ -93,7 +93,10 @@ impl Walk<'_> {
         let expected = last.seq.saturating_add(1);
         let passed_over = self.gap && record.seq() > expected;
         if record.seq() != expected && !passed_over {
-            let gone = place.offset == 0 && record.seq() > expected;
+            // Where the file begins at no noted boundary but should, it is its own first lines that are not there.
+            let roots = self.ground.roots;
+            let at_boundary = roots.at(record.seq()).is_some() || roots.at(expected).is_none();
+            let gone = place.offset == 0 && record.seq() > expected && at_boundary;
             let problem = if gone { Problem::SegmentMissing } else { Problem::SeqOutOfOrder };
             let mut finding = place.finding(problem).expected(expected).found(record.seq());
             let empty = &self.ground.plan.empty;

@@ -40,10 +40,12 @@ impl Walk<'_> {
             if let Some(mended) = one_flipped_bit(&window, line.len())
                 && let Ok(record) = Record::parse(&mended.line)
             {
-                out.add(finding.class(FindingClass::Damage).evidence(format!(
-                    "one flipped bit in the byte at {} repairs it",
-                    offset + to_u64(mended.at)
-                )));
+                out.add(finding.record(record.seq()).class(FindingClass::Damage).evidence(
+                    format!(
+                        "one flipped bit in the byte at {} repairs it",
+                        offset + to_u64(mended.at)
+                    ),
+                ));
                 self.accept(current, offset, &record, out);
                 return Ok(Next::At(offset + to_u64(mended.line.len()) + 1));
             }
@@ -60,7 +62,7 @@ impl Walk<'_> {
             return;
         };
         // Its own seq may be what was changed.
-        let seq = self.next_seq().filter(|_| !self.gap).unwrap_or(head.seq);
+        let seq = self.seq_of_line(current, offset).filter(|_| !self.gap).unwrap_or(head.seq);
         let place = Place { file: Arc::clone(&current.file), offset, seq };
         if self.last.is_none() {
             self.begin(&place, &tied.prev_hash, None, out);
@@ -87,7 +89,12 @@ impl Walk<'_> {
         let DecodeError::HashMismatch { stated, computed, .. } = error else {
             return self.no_record(current, offset, line).found(error);
         };
-        let seq = self.next_seq().or_else(|| parse_head(line).ok().map(|head| head.seq));
+        // Sectors may be lost between a head and a link that are whole.
+        if has_lost_pages(line, offset) {
+            return self.no_record(current, offset, line).found(error);
+        }
+        let seq = self.seq_of_line(current, offset);
+        let seq = seq.or_else(|| parse_head(line).ok().map(|head| head.seq));
         let mut finding = Finding::new(Problem::HashMismatch)
             .at(&*current.file, offset)
             .expected(computed)
@@ -108,10 +115,10 @@ impl Walk<'_> {
 
     /// The finding for bytes that have not the form of a record.
     pub(super) fn no_record(&self, current: &Current<'_>, offset: u64, bytes: &[u8]) -> Finding {
-        let lost_pages = matches!(classify(bytes, offset), Tail::Torn(TailKind::Nul));
+        let lost_pages = has_lost_pages(bytes, offset);
         let problem = if lost_pages { Problem::NulRun } else { Problem::NotARecord };
         let mut finding = Finding::new(problem).at(&*current.file, offset);
-        finding.seq = self.next_seq();
+        finding.seq = self.seq_of_line(current, offset);
         if !lost_pages && memchr::memchr(0, bytes).is_some() {
             finding = finding.evidence("it holds NUL bytes, but not as whole sectors");
         }
@@ -137,20 +144,31 @@ impl Walk<'_> {
             }
         }
         self.stretches.end();
+        if has_lost_pages(bytes, offset) {
+            out.add(self.no_record(current, offset, bytes).found("no line feed, either"));
+            self.gap = true;
+            return Ok(());
+        }
         let covered = current.newest && self.next_seq().is_some();
         let problem = if covered { Problem::BelowMark } else { Problem::LineUnterminated };
         let mut finding = Finding::new(problem).at(&*current.file, offset);
-        finding.seq = self.next_seq();
+        finding.seq = self.seq_of_line(current, offset);
         finding = finding.found(format_args!("{} bytes without a line feed", bytes.len()));
-        let parsed = self.parse(bytes);
         if covered {
-            finding = finding.evidence(format!(
-                "a signed checkpoint covers {} records",
-                self.ground.roots.mark()
-            ));
+            let mark = self.ground.roots.tail_mark();
+            finding = finding.evidence(format!("a checkpoint covers {mark} records"));
         }
+        let mut parsed = self.parse(bytes);
         if parsed.is_ok() {
             finding = finding.evidence("the record is whole but for its line feed");
+        } else if let Some((last, line)) = bytes.split_last()
+            && let Ok(record) = self.parse(line)
+        {
+            parsed = Ok(record);
+            finding = finding.evidence("another byte stands where the record's line feed was");
+            let one_bit = (last ^ b'\n').is_power_of_two();
+            finding =
+                finding.class(if one_bit { FindingClass::Damage } else { FindingClass::Tampering });
         }
         out.add(finding);
         match parsed {
@@ -158,6 +176,11 @@ impl Walk<'_> {
             Err(_) => self.gap = true,
         }
         Ok(())
+    }
+
+    /// Seq of the record that a line at `offset` is, or was: by the one before it, or by those behind the first.
+    fn seq_of_line(&self, current: &Current<'_>, offset: u64) -> Option<u64> {
+        self.next_seq().or_else(|| current.first_seq.filter(|_| offset == 0))
     }
 
     /// Whether what begins at `offset` is the tail of the newest segment, as the table of tails has it, and beyond the
@@ -169,7 +192,7 @@ impl Walk<'_> {
         out: &mut Findings,
     ) -> Result<bool, VerifyError> {
         let Some(next) = self.next_seq().filter(|_| current.newest) else { return Ok(false) };
-        if self.gap || next < self.ground.roots.mark() {
+        if self.gap || next < self.ground.roots.tail_mark() {
             return Ok(false);
         }
         let end = (offset + to_u64(TAIL_READ_SIZE)).min(current.size);
@@ -203,4 +226,9 @@ impl Walk<'_> {
             }
         }
     }
+}
+
+/// Whether sectors of the line at `offset` never reached the disk, or are lost.
+fn has_lost_pages(line: &[u8], offset: u64) -> bool {
+    matches!(classify(line, offset), Tail::Torn(TailKind::Nul))
 }

@@ -41,6 +41,8 @@ mod scene;
 #[cfg(test)]
 mod tails;
 #[cfg(test)]
+mod tamper;
+#[cfg(test)]
 mod time;
 #[cfg(test)]
 mod verifying;

@@ -1,8 +1,7 @@
-//! Mutants of the reference's folders: whatever is done to a log, the verifier says what the independent checker says.
+//! Mutants of the reference's folders and of logs that the engine made: whatever is done to a log, the verifier says
+//! what the independent checker says, but for what [`LENIENT`] names.
 //!
-//! `INDELIBLE_SEED` and `INDELIBLE_MUTANTS` ask for others than the ones of every run. Two differences are known, and
-//! in both the checker is the lenient one: a control character in the name of an unknown key makes a note malformed, as
-//! C2SP's signed-note has it; and a genesis of which `log_id` is not 32 hexadecimal digits is no record.
+//! `INDELIBLE_SEED` and `INDELIBLE_MUTANTS` ask for others than the ones of every run.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -10,8 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use crate::checker::verify;
-use crate::reference::{disk, reference, verdicts};
+use crate::reference::{disk, reference, skipped, verdicts};
 use crate::rewriting::{Author, rewrite};
+use crate::tamper::made::{Made, made};
 
 /// Runs the independent checker on many folders in one process; `None` where it can't run here.
 struct Checker {
@@ -33,7 +33,7 @@ impl Checker {
     fn start(reference: &Path, keys: &[&str]) -> Option<Self> {
         let probe = Command::new("python3").args(["-c", "import cryptography"]).output();
         if !probe.is_ok_and(|probe| probe.status.success()) {
-            println!("skipped: no python3 with the package cryptography");
+            skipped("no python3 with the package cryptography");
             return None;
         }
         let mut process = Command::new("python3")
@@ -68,54 +68,111 @@ impl Drop for Checker {
 }
 
 /// How many mutants, and from which seed on; the environment may ask for others.
-const MUTANTS: u64 = 400;
+const MUTANTS: u64 = 2_000;
 const SEED: u64 = 0x1dde_11b1;
+
+/// Whether a finding is one of these.
+type Fits = fn(&str) -> bool;
+
+/// Where the checker is known to be the lenient one, by what the verifier says of it.
+const LENIENT: &[(&str, Fits)] = &[
+    // C2SP's signed-note forbids them; the checker looks at the name of a key only to compare it.
+    ("a control character in the name of an unknown key", |text| {
+        text.starts_with("checkpoint") && text.contains("control character")
+    }),
+    // docs/spec/own-records.md says what each member holds; of those that it does not use itself, the checker looks at
+    // the names alone.
+    ("a value in the metadata of one of the log's own records", |text| {
+        text.contains(": metadata of indelible.log.")
+    }),
+];
+
+/// What the mutants are made of: the reference's folders, and logs that the engine made.
+struct Bases {
+    reference: PathBuf,
+    names: Vec<String>,
+    author: Author,
+    made: Vec<Made>,
+}
+
+impl Bases {
+    /// Puts one of them into `folder`; says which, and who can sign for it.
+    fn put(&self, folder: &Path, dice: &mut Dice) -> (String, &Author) {
+        if dice.below(2) == 0 {
+            let name = &self.names[dice.below(self.names.len())];
+            copy(&self.reference.join("folders").join(name), folder);
+            return (name.clone(), &self.author);
+        }
+        let number = dice.below(self.made.len());
+        let made = &self.made[number];
+        made.folder.export(folder);
+        (format!("made {number}: {}", made.steps.join(", ")), &made.author)
+    }
+}
 
 #[test]
 fn every_mutant_gets_the_verdict_of_the_independent_checker() {
     let Some(reference) = reference() else { return };
     let (key, folders) = verdicts(&reference);
-    let vkey = key.to_string();
-    let Some(mut checker) = Checker::start(&reference, &[&vkey]) else { return };
-    let author = Author::of(&reference);
-    let names: Vec<&String> = folders.keys().collect();
     let asked = |name: &str, or| {
         std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(or)
     };
     let (seed, count) = (asked("INDELIBLE_SEED", SEED), asked("INDELIBLE_MUTANTS", MUTANTS));
+    let made: Vec<Made> = (0..40).map(|number| made(&mut Dice::new(seed + number))).collect();
+    let keys = [key, made[0].author.verifier_key()];
+    let texts = keys.each_ref().map(ToString::to_string);
+    let Some(mut checker) = Checker::start(&reference, &texts.each_ref().map(String::as_str))
+    else {
+        return;
+    };
+    let author = Author::of(&reference);
+    let bases = Bases { reference, names: folders.into_keys().collect(), author, made };
     let mut disagreements = Vec::new();
     let mut tally = BTreeMap::<String, u64>::new();
     for seed in seed..seed + count {
         let mut dice = Dice::new(seed);
-        let name = names[dice.below(names.len())];
         let temporary = tempfile::tempdir().unwrap();
         let folder = temporary.path().join("audit");
-        copy(&reference.join("folders").join(name), &folder);
+        let (name, author) = bases.put(&folder, &mut dice);
         let mut done = Vec::new();
-        for _ in 0..=dice.below(4) / 3 {
+        // Now and then nothing is done: healthy logs are held against the checker too.
+        for _ in 0..dice.below(6).div_ceil(4) {
             done.push(match dice.below(3) {
-                0 => rewrite(&folder, &author, &mut dice),
+                0 => rewrite(&folder, author, &mut dice),
                 _ => mutate(&folder, &mut dice),
             });
         }
         let (verdict, why) = checker.check(&folder);
-        let report = verify(&disk(), &folder, std::slice::from_ref(&key));
-        *tally.entry(verdict.clone()).or_default() += 1;
+        let report = verify(&disk(), &folder, &keys);
+        let mut kind = verdict.clone();
         if report.verdict().as_str() != verdict {
-            disagreements.push(format!(
-                "seed {seed}: {name}, {done:?}: the checker says {verdict}: {why}; the verifier says:\n{report}"
-            ));
+            let text = report.findings.first().map(ToString::to_string).unwrap_or_default();
+            let lenient = LENIENT.iter().find(|(_, fits)| verdict != "broken" && fits(&text));
+            kind = lenient.map_or("disagreed", |(name, _)| name).to_owned();
+            if lenient.is_none() {
+                disagreements.push(format!(
+                    "seed {seed}: {name}, {done:?}: the checker says {verdict}: {why}; the verifier says:\n{report}"
+                ));
+            }
         }
+        *tally.entry(kind).or_default() += 1;
     }
-    assert!(disagreements.is_empty(), "{}", disagreements.join("\n\n"));
-    assert!(count < MUTANTS || tally.len() == 3, "too tame: {tally:?}");
+    println!("{count} logs: {tally:#?}");
+    assert!(
+        disagreements.is_empty(),
+        "{} disagreements\n{}",
+        disagreements.len(),
+        disagreements.join("\n\n")
+    );
+    let tame = ["sound", "torn", "broken"].iter().any(|verdict| !tally.contains_key(*verdict));
+    assert!(count < MUTANTS || !tame, "too tame: {tally:?}");
 }
 
 /// Numbers that only look random.
 pub(crate) struct Dice(u64);
 
 impl Dice {
-    fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let mut dice = Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         dice.roll();
         dice
@@ -149,7 +206,7 @@ fn copy(from: &Path, to: &Path) {
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let names = ["audit.log", "checkpoint", "checkpoints.jsonl", "tree/0"];
-    let older = (1..9).map(|number| format!("audit.log.{number}"));
+    let older = (1..12).map(|number| format!("audit.log.{number}"));
     let all = names.into_iter().map(str::to_owned).chain(older);
     all.map(|name| folder.join(name)).filter(|path| path.is_file()).collect()
 }

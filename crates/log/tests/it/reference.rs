@@ -1,6 +1,7 @@
 //! The verifier against the independent checker and its folders, which were made without this project's code.
 //!
-//! They stand beside the workspace (`../shared`, or `INDELIBLE_SHARED`); where they don't, the tests say so and pass.
+//! They stand beside the workspace (`../shared`, or `INDELIBLE_SHARED`); where they don't, the tests say so and
+//! pass, but fail in CI.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,18 +15,28 @@ use serde_json::Value;
 
 use crate::checker::verify;
 
-/// The reference's folder, if it is there.
-pub(crate) fn reference() -> Option<PathBuf> {
-    let shared = std::env::var_os("INDELIBLE_SHARED").map_or_else(
+/// What stands beside the workspace, if it is there.
+pub(crate) fn shared() -> PathBuf {
+    std::env::var_os("INDELIBLE_SHARED").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
         PathBuf::from,
-    );
-    let reference = shared.join("reference");
+    )
+}
+
+/// The reference's folder, if it is there.
+pub(crate) fn reference() -> Option<PathBuf> {
+    let reference = shared().join("reference");
     if reference.join("folders/verdicts.json").is_file() {
         return Some(reference);
     }
-    println!("skipped: no reference folders at {}", reference.display());
+    skipped(&format!("no reference folders at {}", reference.display()));
     None
+}
+
+/// Says that a test was skipped; where nothing may be skipped, that is a failure.
+pub(crate) fn skipped(why: &str) {
+    assert!(std::env::var("CI").map_or(true, |ci| ci != "true"), "nothing is skipped in CI: {why}");
+    println!("SKIPPED: {why}");
 }
 
 /// This machine's files.

@@ -2,11 +2,12 @@
 //! so that only what the records say can still be wrong.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use indelible::format::chain::{Hash, Link, seal};
 use indelible::format::checkpoint::Checkpoint;
 use indelible::format::identity::LogId;
-use indelible::format::note::{Note, SignerKey};
+use indelible::format::note::{Note, SignerKey, VerifierKey};
 use indelible::format::own::signed_text;
 use indelible::format::tree::{Frontier, leaf_hash};
 use serde_json::Value;
@@ -15,16 +16,24 @@ use crate::mutants::{Dice, write};
 
 /// Who can sign for the log.
 pub(crate) struct Author {
-    key: SignerKey,
+    key: Arc<SignerKey>,
     log_id: LogId,
 }
 
 impl Author {
+    pub(crate) fn new(key: Arc<SignerKey>, log_id: LogId) -> Self {
+        Self { key, log_id }
+    }
+
+    pub(crate) fn verifier_key(&self) -> VerifierKey {
+        self.key.verifier_key()
+    }
+
     pub(crate) fn of(reference: &Path) -> Self {
         let text = std::fs::read_to_string(reference.join("vectors.json")).unwrap();
         let json: Value = serde_json::from_str(&text).unwrap();
-        let key = json["signer_key"].as_str().unwrap().parse().unwrap();
-        Self { key, log_id: json["log_id"].as_str().unwrap().parse().unwrap() }
+        let key: SignerKey = json["signer_key"].as_str().unwrap().parse().unwrap();
+        Self { key: Arc::new(key), log_id: json["log_id"].as_str().unwrap().parse().unwrap() }
     }
 }
 
@@ -62,7 +71,7 @@ pub(crate) fn rewrite(folder: &Path, author: &Author, dice: &mut Dice) -> String
 
 /// Whole lines of each segment, from the oldest to the newest.
 fn segments(folder: &Path) -> Vec<(PathBuf, Vec<Vec<u8>>)> {
-    let older = (1..9).rev().map(|number| format!("audit.log.{number}"));
+    let older = (1..12).rev().map(|number| format!("audit.log.{number}"));
     older
         .chain(["audit.log".to_owned()])
         .filter_map(|name| {

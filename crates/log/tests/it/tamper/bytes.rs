@@ -1,0 +1,172 @@
+//! Every byte of every segment changed.
+
+use indelible::FindingClass;
+use indelible::Problem::{self, BelowMark, HashMismatch, LineUnterminated, NotARecord};
+use indelible::format::chain::Link;
+use indelible::format::record::parse_head;
+
+use super::specimen::{Line, Segment, Specimen, large, small};
+use super::{Expected, Mutant, assert_found};
+
+/// A byte of a record.
+#[derive(Clone, Copy)]
+struct Target<'a> {
+    specimen: &'a Specimen,
+    segment: &'a Segment,
+    line: &'a Line,
+    at: usize,
+}
+
+/// Every `step`th byte, and every byte of the log's own records and of the last record of each file.
+fn targets(specimen: &Specimen, step: usize) -> Vec<Target<'_>> {
+    let mut targets = Vec::new();
+    let mut count = 0;
+    for segment in &specimen.segments {
+        for line in &segment.lines {
+            for at in 0..line.bytes.len() {
+                count += 1;
+                if count % step == 0 || at + 1 == line.bytes.len() {
+                    targets.push(Target { specimen, segment, line, at });
+                }
+            }
+        }
+    }
+    targets
+}
+
+impl Target<'_> {
+    fn mutant(self, mask: u8) -> Mutant {
+        let Self { specimen, segment, line, at } = self;
+        let mut bytes = segment.bytes();
+        bytes[line.offset + at] ^= mask;
+        let what = format!(
+            "{}: {} record {}, byte {at} of {} xor {mask:#04x}",
+            specimen.name,
+            segment.name,
+            line.seq,
+            line.bytes.len()
+        );
+        let expected = self.expected(&bytes, mask);
+        Mutant::new(what, specimen.folder.with(&segment.name, bytes), expected)
+    }
+
+    /// What the first line is now that this byte stands in, and how many bits were changed.
+    fn expected(self, bytes: &[u8], mask: u8) -> Expected {
+        let Self { specimen, segment, line, .. } = self;
+        let class =
+            if mask.is_power_of_two() { FindingClass::Damage } else { FindingClass::Tampering };
+        let rest = &bytes[line.offset..];
+        let problem = match rest.iter().position(|byte| *byte == b'\n') {
+            Some(end) => problem_of(&rest[..end]),
+            // Bytes without a line feed up to the end are a torn tail, beyond the mark and in the newest file.
+            None if segment.name == "audit.log" && line.seq >= specimen.mark => {
+                return Expected::torn(&segment.name, line.offset, line.seq);
+            }
+            None if segment.name == "audit.log" => BelowMark,
+            None => LineUnterminated,
+        };
+        Expected::new(class, &[problem]).at(&segment.name, line.offset).record(line.seq)
+    }
+}
+
+/// A line whose link and head can be read has a hash that is wrong; another one is no record.
+fn problem_of(line: &[u8]) -> Problem {
+    if Link::split(line).is_ok() && parse_head(line).is_ok() { HashMismatch } else { NotARecord }
+}
+
+/// More than one bit, and no NUL, of which there is a rule of its own.
+fn several_bits(byte: u8, at: usize) -> u8 {
+    const MASKS: [u8; 7] = [0x03, 0x41, 0x18, 0x55, 0x90, 0x07, 0x60];
+    let mask = MASKS[at % MASKS.len()];
+    if mask == byte { mask ^ 0x81 } else { mask }
+}
+
+fn one_bit(byte: u8, at: usize) -> u8 {
+    let mask = 1 << (at % 8);
+    if mask == byte { 0x80 } else { mask }
+}
+
+#[test]
+fn one_bit_of_any_byte_changed_is_damage_of_that_record() {
+    for (specimen, step) in [(small(), 1), (large(), 1_999)] {
+        let targets = targets(&specimen, step);
+        assert_found(&format!("one bit, {}", specimen.name), targets.len(), |index| {
+            let target = targets[index];
+            target.mutant(one_bit(target.line.bytes[target.at], index))
+        });
+    }
+}
+
+#[test]
+fn any_byte_made_another_is_tampering_with_that_record() {
+    for (specimen, step) in [(small(), 1), (large(), 1_999)] {
+        let targets = targets(&specimen, step);
+        assert_found(&format!("several bits, {}", specimen.name), targets.len(), |index| {
+            let target = targets[index];
+            target.mutant(several_bits(target.line.bytes[target.at], index))
+        });
+    }
+}
+
+/// Every bit that makes a line feed of a byte, or another byte of a line feed, and of each digit of a `seq`.
+#[test]
+fn lines_that_a_flipped_bit_splits_or_joins_are_damage() {
+    let specimen = small();
+    let mut chosen = Vec::new();
+    for target in targets(&specimen, 1) {
+        let byte = target.line.bytes[target.at];
+        for bit in 0..8 {
+            let mask = 1_u8 << bit;
+            let in_seq = (7..9).contains(&target.at);
+            if byte != mask && (byte ^ mask == b'\n' || byte == b'\n' || in_seq) {
+                chosen.push((target, mask));
+            }
+        }
+    }
+    assert_found("splits and joins", chosen.len(), |index| {
+        let (target, mask) = chosen[index];
+        target.mutant(mask)
+    });
+}
+
+/// Each sector that a disk may have lost.
+#[test]
+fn sectors_that_read_as_nuls_are_damage_but_for_the_tail() {
+    for specimen in [small(), large()] {
+        let mut mutants = Vec::new();
+        for segment in &specimen.segments {
+            let bytes = segment.bytes();
+            for from in (0..bytes.len()).step_by(512) {
+                let mut lost = bytes.clone();
+                let to = (from + 512).min(lost.len());
+                lost[from..to].fill(0);
+                let line = segment.lines.iter().rev().find(|line| line.offset <= from).unwrap();
+                let (offset, seq) = (line.offset, line.seq);
+                // Of the first record of all, the next ones tell its place, unless some of them may be lost with it.
+                let untold = segment.name == "audit.log.2" && from == 0;
+                let torn = segment.name == "audit.log" && seq >= specimen.mark;
+                let expected = if torn {
+                    Expected::torn(&segment.name, offset, seq)
+                } else if lost[offset..].contains(&b'\n') {
+                    Expected::damage(Problem::NulRun).at(&segment.name, offset).record(seq)
+                } else {
+                    // What stands there has no line feed, either.
+                    Expected::new(
+                        FindingClass::Damage,
+                        &[Problem::NulRun, BelowMark, LineUnterminated],
+                    )
+                    .at(&segment.name, offset)
+                    .record(seq)
+                };
+                let expected = if untold { Expected { seq: None, ..expected } } else { expected };
+                let what = format!("{}: {} NULs from {from}", specimen.name, segment.name);
+                mutants.push(Mutant::new(
+                    what,
+                    specimen.folder.with(&segment.name, lost),
+                    expected,
+                ));
+            }
+        }
+        super::assert_all_found(&format!("lost sectors, {}", specimen.name), mutants);
+    }
+}

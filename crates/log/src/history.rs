@@ -50,7 +50,7 @@ pub(crate) fn read_latest(
     Ok(Some(StoredNote { file: CHECKPOINT, offset: 0, note: Some(bytes) }))
 }
 
-/// All whole lines of `checkpoints.jsonl`, oldest first; a torn last line is left out.
+/// All whole lines of `checkpoints.jsonl`, oldest first; a torn last line is left out, unless it is longer than a crash leaves.
 pub(crate) fn read_all(
     storage: &dyn Storage,
     layout: &Layout,
@@ -64,6 +64,10 @@ pub(crate) fn read_all(
     for line in bytes.get(..whole).unwrap_or_default().split_inclusive(|b| *b == b'\n') {
         notes.push(stored(offset, line));
         offset += to_u64(line.len());
+    }
+    // A crash leaves a part of one line.
+    if to_u64(bytes.len()) - offset > NOTE_LINE_SIZE_MAX {
+        notes.push(StoredNote { file: HISTORY, offset, note: None });
     }
     Ok(notes)
 }

@@ -67,6 +67,7 @@ impl Mend<'_> {
         if !in_order || !only_held {
             let finding = Finding::new(Problem::SegmentMissing)
                 .expected("segments numbered without a gap, each older than the next lower number")
+                .evidence("files that were renamed need nothing but the names that they had: the newest is audit.log")
                 .found(format!(
                     "{:?}, oldest first",
                     if only_held { held } else { self.seen.numbers.clone() }

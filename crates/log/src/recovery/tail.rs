@@ -195,6 +195,12 @@ impl Scan<'_> {
                 let finding = at(Problem::NewerFormat).expected(FORMAT).found(format.what.format);
                 return Err(Box::new(finding));
             }
+            if let OwnRecord::Adopt(adopt) = own
+                && (adopt.from_seq > adopt.to_seq || adopt.to_seq >= record.seq())
+            {
+                let found = format!("records {} to {}", adopt.from_seq, adopt.to_seq);
+                return Err(Box::new(at(Problem::AdoptMisplaced).found(found)));
+            }
             // One that leaves out records tells of nothing.
             if let OwnRecord::Adopt(adopt) = own
                 && adopt.to_seq.saturating_add(1) == record.seq()

@@ -237,6 +237,8 @@ problems! {
     PruneMisplaced, "prune-misplaced", Tampering, "the prune record does not match the log";
     RedactionUnannounced, "redaction-unannounced", Tampering, "the record is redacted and no later record says so";
     Adopted, "adopted", Adopted, "these records lay beyond every signature until they were adopted";
+    AdoptMisplaced, "adopt-misplaced", Tampering, "the adopt record names records that are not before it";
+    OwnRecordUnknown, "own-record-unknown", FormNotChecked, "a record of the log's own is of an action that this program does not know";
     Pruned, "pruned", Pruned, "records were removed by retention";
     Redacted, "redacted", Redacted, "the record was redacted by policy";
     KeyUnknown, "key-unknown", KeyUnknown, "the note has no signature by a known key";

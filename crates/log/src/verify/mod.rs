@@ -324,6 +324,10 @@ impl Verifier {
                     .evidence(format!("signed in {}", root.place())),
             );
         }
+        for name in plan.empty.iter().filter(|name| *name != ACTIVE) {
+            let finding = Finding::new(Problem::SegmentMissing).at(name, 0);
+            out.add(finding.expected("at least one record").found("an empty file"));
+        }
         if *has_keys && roots.is_empty() {
             let finding = Finding::new(Problem::NoCheckpoint);
             out.add(finding.found(format_args!("{} notes by other keys", roots.unknown)));

@@ -170,9 +170,10 @@ impl SignedRoots {
         behind < leaves.end && self.roots.range(behind..leaves.end).next().is_some()
     }
 
-    /// Whether a note in the folder says what the tree of `size` records must give.
+    /// Whether a line of `checkpoints.jsonl` says what the tree of `size` records must give; `checkpoint` goes on to the
+    /// next size, and does not count.
     pub(super) fn is_noted(&self, size: u64) -> bool {
-        self.at(size).is_some_and(|root| root.noted.is_some())
+        self.at(size).and_then(|root| root.noted).is_some_and(|(file, _)| file == HISTORY)
     }
 
     /// The largest size that was signed in a note in the folder, with its root.

@@ -119,8 +119,12 @@ impl<'a> Policy<'a> {
                 told_by: own.place.seq,
             }));
         } else if let OwnRecord::Adopt(adopt) = own.said {
-            let finding = own.place.finding(Problem::Adopted);
+            let misplaced = adopt.from_seq > adopt.to_seq || adopt.to_seq >= own.place.seq;
+            let problem = if misplaced { Problem::AdoptMisplaced } else { Problem::Adopted };
+            let finding = own.place.finding(problem);
             out.add(finding.found(format_args!("records {} to {}", adopt.from_seq, adopt.to_seq)));
+        } else if let OwnRecord::Other { action, .. } = own.said {
+            out.add(own.place.finding(Problem::OwnRecordUnknown).found(action));
         } else if let OwnRecord::Format(format) = own.said
             && format.what.format != FORMAT
         {

@@ -12,9 +12,11 @@ use indelible::{LastTimestamp, NetworkFileSystem, Options};
 use crate::commands::append::Append;
 use crate::commands::checkpoint::TakeCheckpoint;
 use crate::commands::init::Init;
+use crate::commands::prove::Prove;
 use crate::commands::show::Show;
 use crate::commands::tail::Tail;
 use crate::commands::verify::Verify;
+use crate::commands::verify_proof::VerifyProof;
 use crate::value;
 
 const EXAMPLES: &str = "\
@@ -119,6 +121,8 @@ pub(crate) enum Command {
     Tail(Tail),
     Verify(Verify),
     Checkpoint(TakeCheckpoint),
+    Prove(Box<Prove>),
+    VerifyProof(VerifyProof),
 }
 
 /// Where the key is, and which file systems will do.

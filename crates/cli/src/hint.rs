@@ -7,8 +7,8 @@ use std::path::Path;
 
 use indelible::storage::Kind;
 use indelible::{
-    AppendError, CheckpointError, Insecurity, IoFailure, KeptError, Obstacle, OpenError, ReadError,
-    ReceiptError, VerifyError,
+    AppendError, CheckpointError, Insecurity, IoFailure, KeptError, Obstacle, OpenError,
+    ProveError, ReadError, ReceiptError, VerifyError,
 };
 
 use crate::commands::init::CannotContinue;
@@ -25,6 +25,9 @@ pub(crate) fn of(error: &anyhow::Error) -> Option<String> {
         }
         if let Some(append) = cause.downcast_ref::<AppendError>() {
             return appending(append);
+        }
+        if let Some(prove) = cause.downcast_ref::<ProveError>() {
+            return proving(prove);
         }
         if let Some(read) = cause.downcast_ref::<ReadError>() {
             return reading(read);
@@ -148,6 +151,31 @@ fn reading(error: &ReadError) -> Option<String> {
         }
         ReadError::Lost { .. } | ReadError::OutOfPlace { .. } => {
             "`indelible verify DIR` says what is wrong".to_owned()
+        }
+        _ => return None,
+    })
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "only what has a hint is named")]
+fn proving(error: &ProveError) -> Option<String> {
+    Some(match error {
+        ProveError::Read(read) => reading(read)?,
+        ProveError::Pruned { seq, .. } | ProveError::Redacted { seq } => {
+            format!("who kept the line proves it with `indelible prove DIR {seq} --record FILE`")
+        }
+        ProveError::RowsShort { .. } | ProveError::Rows(_) => {
+            "`indelible verify DIR` says where; `indelible repair DIR` can rebuild rows from the records".to_owned()
+        }
+        ProveError::NotARecord { .. }
+        | ProveError::RecordChanged { .. }
+        | ProveError::NoCheckpoint { .. }
+        | ProveError::IdentityUnknown { .. } => {
+            "`indelible verify DIR` says what is wrong, and where".to_owned()
+        }
+        ProveError::Shorter { .. } | ProveError::NotAContinuation { .. } => {
+            "keep the folder and the checkpoint as they are: together they are the evidence; `indelible verify DIR` \
+             says more"
+                .to_owned()
         }
         _ => return None,
     })

@@ -31,6 +31,8 @@ fn run(command: Command) -> anyhow::Result<Exit> {
         Command::Tail(tail) => tail.run(),
         Command::Verify(verify) => verify.run(),
         Command::Checkpoint(checkpoint) => checkpoint.run(),
+        Command::Prove(prove) => prove.run(),
+        Command::VerifyProof(verify) => verify.run(),
     }
 }
 

@@ -5,10 +5,13 @@
 pub(crate) mod append;
 pub(crate) mod checkpoint;
 pub(crate) mod init;
+mod proof_file;
+pub(crate) mod prove;
 mod recovery;
 pub(crate) mod show;
 pub(crate) mod tail;
 pub(crate) mod verify;
+pub(crate) mod verify_proof;
 
 use std::path::Path;
 

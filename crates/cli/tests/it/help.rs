@@ -52,6 +52,11 @@ fn every_command_explains_itself_with_an_example() {
             ],
         ),
         ("checkpoint", &["--key-file"]),
+        (
+            "prove",
+            &["--from", "--record", "--output", "--key", "--wait", "--key-file", "Exit status: 0 "],
+        ),
+        ("verify-proof", &["--key", "--checkpoint", "--json", "Exit status: 0 proven; 3 "]),
     ];
     for (command, words) in commands {
         let output = indelible().args([command, "--help"]).output().expect("it runs");
@@ -80,6 +85,8 @@ fn the_program_explains_its_commands_and_exit_codes() {
         "tail",
         "verify",
         "checkpoint",
+        "prove",
+        "verify-proof",
         "Exit status: 0 fine; 1 ",
         "Example",
     ] {

@@ -19,6 +19,7 @@ mod kill;
 mod limits;
 mod newcomer;
 mod places;
+mod proofs;
 mod reading;
 mod repaired;
 mod settings;

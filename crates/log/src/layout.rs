@@ -89,6 +89,11 @@ impl Layout {
         self.tree().join(row.to_string())
     }
 
+    /// Where a repair writes a row before it takes its place.
+    pub(crate) fn row_tmp(&self, row: u8) -> PathBuf {
+        self.tree().join(format!("{row}.tmp"))
+    }
+
     pub(crate) fn quarantine(&self) -> PathBuf {
         self.folder.join(QUARANTINE)
     }

@@ -43,6 +43,7 @@ mod reader;
 mod rebuild;
 mod receipt;
 mod recovery;
+mod repair;
 mod segment;
 mod signer;
 pub mod storage;
@@ -68,6 +69,7 @@ pub use prove::{ProveError, Prover};
 pub use reader::{ReadError, Reader, Records, StoredRecord};
 pub use receipt::Receipt;
 pub use recovery::{Adopted, Mended, Recovery};
+pub use repair::{Repair, RepairError, RepairPlan, RepairStep, Repaired};
 pub use signer::{SignError, Signer};
 pub use verify::{
     Anchoring, Finding, FindingClass, KeptCheckpoint, KeptError, Problem, Progress, ReceiptError,

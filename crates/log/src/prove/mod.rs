@@ -37,7 +37,7 @@ use crate::reader::{ReadError, Reader};
 use crate::recovery::inspect::identity_of;
 use crate::storage::Storage;
 use crate::storage::local::LocalStorage;
-use crate::tree_store::RowReader;
+use crate::tree_store::{RowReader, TreeSource as _};
 
 /// Makes proofs about one log.
 ///

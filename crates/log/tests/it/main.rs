@@ -33,6 +33,8 @@ mod pruning;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
+mod repairing;
+#[cfg(test)]
 mod repairs;
 #[cfg(test)]
 mod rewriting;

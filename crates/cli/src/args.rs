@@ -10,9 +10,13 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use indelible::{LastTimestamp, NetworkFileSystem, Options};
 
 use crate::commands::append::Append;
+use crate::commands::backup::Backup;
 use crate::commands::checkpoint::TakeCheckpoint;
+use crate::commands::completions::Completions;
 use crate::commands::init::Init;
+use crate::commands::man::Man;
 use crate::commands::prove::Prove;
+use crate::commands::repair::Repair;
 use crate::commands::show::Show;
 use crate::commands::tail::Tail;
 use crate::commands::verify::Verify;
@@ -123,6 +127,10 @@ pub(crate) enum Command {
     Checkpoint(TakeCheckpoint),
     Prove(Box<Prove>),
     VerifyProof(VerifyProof),
+    Repair(Repair),
+    Backup(Backup),
+    Completions(Completions),
+    Man(Man),
 }
 
 /// Where the key is, and which file systems will do.

@@ -8,7 +8,7 @@ use std::path::Path;
 use indelible::storage::Kind;
 use indelible::{
     AppendError, CheckpointError, Insecurity, IoFailure, KeptError, Obstacle, OpenError,
-    ProveError, ReadError, ReceiptError, VerifyError,
+    ProveError, ReadError, ReceiptError, RepairError, VerifyError,
 };
 
 use crate::commands::init::CannotContinue;
@@ -25,6 +25,9 @@ pub(crate) fn of(error: &anyhow::Error) -> Option<String> {
         }
         if let Some(append) = cause.downcast_ref::<AppendError>() {
             return appending(append);
+        }
+        if let Some(RepairError::Open(open)) = cause.downcast_ref::<RepairError>() {
+            return opening(open);
         }
         if let Some(prove) = cause.downcast_ref::<ProveError>() {
             return proving(prove);

@@ -33,6 +33,10 @@ fn run(command: Command) -> anyhow::Result<Exit> {
         Command::Checkpoint(checkpoint) => checkpoint.run(),
         Command::Prove(prove) => prove.run(),
         Command::VerifyProof(verify) => verify.run(),
+        Command::Repair(repair) => repair.run(),
+        Command::Backup(backup) => backup.run(),
+        Command::Completions(completions) => completions.run(),
+        Command::Man(man) => man.run(),
     }
 }
 

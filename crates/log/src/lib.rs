@@ -21,6 +21,7 @@
 //!
 //! It is not a logging framework, not a database, and no server: no network, no async runtime, no index.
 
+mod backup;
 mod checkpoints;
 mod clock;
 mod continuation;
@@ -55,6 +56,7 @@ mod writer;
 pub use indelible_format as format;
 pub use indelible_format::event::{Event, Outcome};
 
+pub use backup::{Backup, BackupError, backup, backup_on};
 pub use clock::{Clock, ClockReading, SystemClock};
 pub use continuation::continue_from;
 pub use error::{

@@ -56,6 +56,10 @@ fn every_command_explains_itself_with_an_example() {
             "prove",
             &["--from", "--record", "--output", "--key", "--wait", "--key-file", "Exit status: 0 "],
         ),
+        ("repair", &["--yes", "--key-file", "Exit status: 0 nothing to repair"]),
+        ("backup", &["DEST", "DIR"]),
+        ("completions", &["bash", "zsh", "fish"]),
+        ("man", &["FOLDER"]),
         ("verify-proof", &["--key", "--checkpoint", "--json", "Exit status: 0 proven; 3 "]),
     ];
     for (command, words) in commands {
@@ -87,6 +91,10 @@ fn the_program_explains_its_commands_and_exit_codes() {
         "checkpoint",
         "prove",
         "verify-proof",
+        "repair",
+        "backup",
+        "completions",
+        "man",
         "Exit status: 0 fine; 1 ",
         "Example",
     ] {

@@ -277,11 +277,11 @@ fn find_mark(layout: &Layout, best: BestNote, tree: &dyn TreeSource) -> Result<M
     if frontier.root() != root {
         let finding = Finding::new(Problem::RowsDiffer)
             .in_file(crate::layout::TREE)
-            .expected(format_args!("root {}", root))
+            .expected(format_args!("root {root}"))
             .found(format_args!("root {}", frontier.root()))
             .evidence(format!(
-                "that root over {} records is signed; whether the rows or the records were changed is for a \
-                 verification to say", size
+                "that root over {size} records is signed; whether the rows or the records were changed is for a \
+                 verification to say"
             ));
         return Err(refused(layout, finding));
     }

@@ -7,6 +7,8 @@ mod anchors;
 #[cfg(test)]
 mod append;
 #[cfg(test)]
+mod backing_up;
+#[cfg(test)]
 mod checker;
 #[cfg(test)]
 mod crash;

@@ -61,18 +61,25 @@ fn look(disk: &SimulatedDisk) -> Repair {
     Repair::look_on(storage(disk), FOLDER, options()).unwrap()
 }
 
+/// A name, and what is done to a disk.
+type Damage = (&'static str, fn(&SimulatedDisk));
+
 /// Damages that rows alone have, by name; each is repairable in a log that keeps all records.
-fn row_damages() -> Vec<(&'static str, fn(&SimulatedDisk))> {
+fn row_damages() -> Vec<Damage> {
     vec![
         ("a flipped byte in tree/0", |disk| {
-            disk.flip_byte(path("tree/0"), 32 * 270 + 5, 1).unwrap()
+            disk.flip_byte(path("tree/0"), 32 * 270 + 5, 1).unwrap();
         }),
-        ("a flipped byte in tree/1", |disk| disk.flip_byte(path("tree/1"), 20, 0x80).unwrap()),
+        ("a flipped byte in tree/1", |disk| {
+            disk.flip_byte(path("tree/1"), 20, 0x80).unwrap();
+        }),
         ("tree/0 cut", |disk| {
             let row = disk.read_file(path("tree/0")).unwrap();
             disk.write_file(path("tree/0"), &row[..32 * 280 + 7]).unwrap();
         }),
-        ("tree/1 gone", |disk| storage(disk).unlink(&path("tree/1")).unwrap()),
+        ("tree/1 gone", |disk| {
+            storage(disk).unlink(&path("tree/1")).unwrap();
+        }),
         ("the whole tree gone", |disk| {
             for row in ["tree/0", "tree/1"] {
                 storage(disk).unlink(&path(row)).unwrap();
@@ -328,7 +335,7 @@ fn each_operation_of_a_repair_that_fails_once_leaves_the_log_no_worse() {
         let run = damaged.fork();
         repair(&run);
         // Of the reads, which all fail in the same way, every third will do.
-        let strikes = |o: &&Operation| o.kind.changes_disk() || o.index % 3 == 0;
+        let strikes = |o: &&Operation| o.kind.changes_disk() || o.index.is_multiple_of(3);
         for index in run.operations().iter().filter(strikes).map(|o| o.index) {
             let disk = damaged.fork();
             disk.fail(FaultPlan::at(index).with(Errno::NOSPC));

@@ -154,7 +154,7 @@ pub(super) fn steps_of(mend: &Mend<'_>) -> Result<Vec<RepairStep>, OpenError> {
         });
         records += 1;
     }
-    if gap.is_some() {
+    if gap.is_some() || !mend.seen.numbers.contains(&0) {
         steps.push(RepairStep::FinishRotation);
     }
     for (file, _) in told_of {

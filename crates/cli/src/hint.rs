@@ -7,8 +7,8 @@ use std::path::Path;
 
 use indelible::storage::Kind;
 use indelible::{
-    AppendError, CheckpointError, Insecurity, IoFailure, KeptError, Obstacle, OpenError,
-    ProveError, ReadError, ReceiptError, RepairError, VerifyError,
+    AppendError, CheckpointError, Insecurity, IoFailure, KeptError, Obstacle, OpenError, Problem,
+    ProveError, ReadError, ReceiptError, Refusal, RepairError, VerifyError,
 };
 
 use crate::commands::init::CannotContinue;
@@ -88,6 +88,10 @@ fn opening(error: &OpenError) -> Option<String> {
         OpenError::LastTimestampAhead { .. } => {
             "compare with `date -u`; to go on all the same: --accept-last-timestamp".to_owned()
         }
+        OpenError::Refused(refusal) if is_about_rows(refusal) => format!(
+            "`indelible repair {0}` says whether the records are as signed, so that the rows can be rebuilt from them",
+            quote(&refusal.folder)
+        ),
         OpenError::Refused(refusal) => format!(
             "`indelible verify {0}` says more, reading works; to go on, make a new log that takes over: \
              indelible init NEW --continues {0} --reason '…'",
@@ -99,6 +103,11 @@ fn opening(error: &OpenError) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+fn is_about_rows(refusal: &Refusal) -> bool {
+    let rows = |problem| matches!(problem, Problem::RowsMissing | Problem::RowsDiffer);
+    refusal.findings.iter().all(|finding| rows(finding.problem))
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "only what has a hint is named")]

@@ -40,6 +40,10 @@ fn rows_and_a_torn_tail_are_shown_first_and_repaired_with_yes() {
     assert_eq!(std::fs::read(log.folder().join("tree/0")).expect("a row"), spoilt);
     assert_eq!(std::fs::read(&path).expect("records"), torn);
 
+    let refused = log.append(EVENT, &[]);
+    assert_eq!(refused.status.code(), Some(1));
+    let told = text(&refused.stderr);
+    assert!(told.contains("\nhint: `indelible repair /"), "{told}");
     let output = log.run(&["repair", "audit", "--yes"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(text(&output.stdout).starts_with("to do:\n"));

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use indelible::format::checkpoint::Checkpoint;
 use indelible::format::note::VerifierKey;
 use indelible::format::proof::bundle::Bundle;
 use indelible::{AuditLog, OpenError, ProveError, Prover};
@@ -102,7 +103,7 @@ impl Prove {
             render::note(format_args!(
                 "the log went on from {} to {} records, and changed nothing before",
                 proof.from,
-                prover.checkpoint()?.checkpoint.size
+                Checkpoint::parse_text(&proof.checkpoint.text)?.size
             ));
             self.explain("growth.txt", &format!("--checkpoint {}", quote(path)));
             return Ok(());

@@ -10,11 +10,17 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use indelible::{LastTimestamp, NetworkFileSystem, Options};
 
 use crate::commands::append::Append;
+use crate::commands::backup::Backup;
 use crate::commands::checkpoint::TakeCheckpoint;
+use crate::commands::completions::Completions;
 use crate::commands::init::Init;
+use crate::commands::man::Man;
+use crate::commands::prove::Prove;
+use crate::commands::repair::Repair;
 use crate::commands::show::Show;
 use crate::commands::tail::Tail;
 use crate::commands::verify::Verify;
+use crate::commands::verify_proof::VerifyProof;
 use crate::value;
 
 const EXAMPLES: &str = "\
@@ -119,6 +125,12 @@ pub(crate) enum Command {
     Tail(Tail),
     Verify(Verify),
     Checkpoint(TakeCheckpoint),
+    Prove(Box<Prove>),
+    VerifyProof(VerifyProof),
+    Repair(Repair),
+    Backup(Backup),
+    Completions(Completions),
+    Man(Man),
 }
 
 /// Where the key is, and which file systems will do.

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use indelible::storage::Kind;
 use indelible::{
-    AppendError, CheckpointError, Insecurity, IoFailure, KeptError, Obstacle, OpenError, ReadError,
-    ReceiptError, VerifyError,
+    AppendError, CheckpointError, Insecurity, IoFailure, KeptError, Obstacle, OpenError, Problem,
+    ProveError, ReadError, ReceiptError, Refusal, RepairError, VerifyError,
 };
 
 use crate::commands::init::CannotContinue;
@@ -25,6 +25,12 @@ pub(crate) fn of(error: &anyhow::Error) -> Option<String> {
         }
         if let Some(append) = cause.downcast_ref::<AppendError>() {
             return appending(append);
+        }
+        if let Some(RepairError::Open(open)) = cause.downcast_ref::<RepairError>() {
+            return opening(open);
+        }
+        if let Some(prove) = cause.downcast_ref::<ProveError>() {
+            return proving(prove);
         }
         if let Some(read) = cause.downcast_ref::<ReadError>() {
             return reading(read);
@@ -82,6 +88,10 @@ fn opening(error: &OpenError) -> Option<String> {
         OpenError::LastTimestampAhead { .. } => {
             "compare with `date -u`; to go on all the same: --accept-last-timestamp".to_owned()
         }
+        OpenError::Refused(refusal) if is_about_rows(refusal) => format!(
+            "`indelible repair {0}` says whether the records are as signed, so that the rows can be rebuilt from them",
+            quote(&refusal.folder)
+        ),
         OpenError::Refused(refusal) => format!(
             "`indelible verify {0}` says more, reading works; to go on, make a new log that takes over: \
              indelible init NEW --continues {0} --reason '…'",
@@ -93,6 +103,11 @@ fn opening(error: &OpenError) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+fn is_about_rows(refusal: &Refusal) -> bool {
+    let rows = |problem| matches!(problem, Problem::RowsMissing | Problem::RowsDiffer);
+    refusal.findings.iter().all(|finding| rows(finding.problem))
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "only what has a hint is named")]
@@ -148,6 +163,31 @@ fn reading(error: &ReadError) -> Option<String> {
         }
         ReadError::Lost { .. } | ReadError::OutOfPlace { .. } => {
             "`indelible verify DIR` says what is wrong".to_owned()
+        }
+        _ => return None,
+    })
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "only what has a hint is named")]
+fn proving(error: &ProveError) -> Option<String> {
+    Some(match error {
+        ProveError::Read(read) => reading(read)?,
+        ProveError::Pruned { seq, .. } | ProveError::Redacted { seq } => {
+            format!("who kept the line proves it with `indelible prove DIR {seq} --record FILE`")
+        }
+        ProveError::RowsShort { .. } | ProveError::Rows(_) => {
+            "`indelible verify DIR` says where; `indelible repair DIR` can rebuild rows from the records".to_owned()
+        }
+        ProveError::NotARecord { .. }
+        | ProveError::RecordChanged { .. }
+        | ProveError::NoCheckpoint { .. }
+        | ProveError::IdentityUnknown { .. } => {
+            "`indelible verify DIR` says what is wrong, and where".to_owned()
+        }
+        ProveError::Shorter { .. } | ProveError::NotAContinuation { .. } => {
+            "keep the folder and the checkpoint as they are: together they are the evidence; `indelible verify DIR` \
+             says more"
+                .to_owned()
         }
         _ => return None,
     })

@@ -31,6 +31,12 @@ fn run(command: Command) -> anyhow::Result<Exit> {
         Command::Tail(tail) => tail.run(),
         Command::Verify(verify) => verify.run(),
         Command::Checkpoint(checkpoint) => checkpoint.run(),
+        Command::Prove(prove) => prove.run(),
+        Command::VerifyProof(verify) => verify.run(),
+        Command::Repair(repair) => repair.run(),
+        Command::Backup(backup) => backup.run(),
+        Command::Completions(completions) => completions.run(),
+        Command::Man(man) => man.run(),
     }
 }
 

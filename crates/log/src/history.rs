@@ -100,7 +100,7 @@ pub(crate) fn read_tail(storage: &dyn Storage, layout: &Layout) -> Result<Histor
 
 /// Bytes up to the end of the last line that a crash did not tear: a line without a line feed is torn, and so is a
 /// last line that holds NULs, which are pages that never reached the disk.
-fn whole_lines(bytes: &[u8]) -> usize {
+pub(crate) fn whole_lines(bytes: &[u8]) -> usize {
     let Some(last) = memchr::memrchr(b'\n', bytes) else { return 0 };
     let ends_with_line = last + 1 == bytes.len();
     let before = bytes.get(..last).unwrap_or_default();

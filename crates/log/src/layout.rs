@@ -54,7 +54,16 @@ impl Layout {
 
     /// The layout of the sibling in which a log is made before it takes its name.
     pub(crate) fn creating(&self) -> Self {
-        let folder = self.sibling(".creating");
+        self.beside(".creating")
+    }
+
+    /// The layout of the sibling in which a copy is made before it takes its name.
+    pub(crate) fn partial(&self) -> Self {
+        self.beside(".partial")
+    }
+
+    fn beside(&self, suffix: &str) -> Self {
+        let folder = self.sibling(suffix);
         let name = folder.file_name().map(OsString::from).unwrap_or_default();
         Self { folder, parent: self.parent.clone(), name }
     }
@@ -87,6 +96,11 @@ impl Layout {
 
     pub(crate) fn row(&self, row: u8) -> PathBuf {
         self.tree().join(row.to_string())
+    }
+
+    /// Where a repair writes a row before it takes its place.
+    pub(crate) fn row_tmp(&self, row: u8) -> PathBuf {
+        self.tree().join(format!("{row}.tmp"))
     }
 
     pub(crate) fn quarantine(&self) -> PathBuf {

@@ -21,6 +21,7 @@
 //!
 //! It is not a logging framework, not a database, and no server: no network, no async runtime, no index.
 
+mod backup;
 mod checkpoints;
 mod clock;
 mod continuation;
@@ -38,10 +39,12 @@ mod log;
 mod opening;
 mod options;
 mod pending;
+mod prove;
 mod reader;
 mod rebuild;
 mod receipt;
 mod recovery;
+mod repair;
 mod segment;
 mod signer;
 pub mod storage;
@@ -53,6 +56,7 @@ mod writer;
 pub use indelible_format as format;
 pub use indelible_format::event::{Event, Outcome};
 
+pub use backup::{Backup, BackupError, backup, backup_on};
 pub use clock::{Clock, ClockReading, SystemClock};
 pub use continuation::continue_from;
 pub use error::{
@@ -63,9 +67,11 @@ pub use identity::Identity;
 pub use log::AuditLog;
 pub use options::{Idempotency, LastTimestamp, NetworkFileSystem, Options, Salting};
 pub use pending::Pending;
+pub use prove::{ProveError, Prover};
 pub use reader::{ReadError, Reader, Records, StoredRecord};
 pub use receipt::Receipt;
 pub use recovery::{Adopted, Mended, Recovery};
+pub use repair::{Repair, RepairError, RepairPlan, RepairStep, Repaired};
 pub use signer::{SignError, Signer};
 pub use verify::{
     Anchoring, Finding, FindingClass, KeptCheckpoint, KeptError, Problem, Progress, ReceiptError,

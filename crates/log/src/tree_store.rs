@@ -235,6 +235,20 @@ fn unknown(failure: IoFailure) -> ExtendError {
     ExtendError::Unknown(HaltCause::Io(failure))
 }
 
+/// The name under which an explicit repair writes a row before it takes its place.
+pub(crate) fn is_row_tmp(name: &str) -> bool {
+    let row = name.strip_suffix(".tmp").and_then(|row| Some((row, row.parse::<u8>().ok()?)));
+    row.is_some_and(|(name, row)| row.to_string() == name)
+}
+
+/// Where the tree up to the durable mark is taken from: the rows as they are, or as a repair would make them.
+pub(crate) trait TreeSource {
+    /// The frontier of the tree of `size` leaves; `None` where it is not to be had.
+    fn frontier(&self, size: u64) -> Result<Option<Frontier>, IoFailure>;
+    /// The leaf of record `seq`; `None` where it is not to be had.
+    fn leaf(&self, seq: u64) -> Result<Option<Hash>, IoFailure>;
+}
+
 /// Reads single nodes of the tree from the rows, without holding any of them open for writing.
 #[derive(Debug)]
 pub(crate) struct RowReader<'a> {
@@ -270,15 +284,20 @@ impl<'a> RowReader<'a> {
         let span = node_span(node);
         Ok(self.hashes(span.row, span.first, span.count)?.and_then(|hashes| fold(&hashes)))
     }
+}
 
-    /// The frontier of the tree of `size` leaves, as the rows have it; `None` where they are too short.
-    pub(crate) fn frontier(&self, size: u64) -> Result<Option<Frontier>, IoFailure> {
+impl TreeSource for RowReader<'_> {
+    fn frontier(&self, size: u64) -> Result<Option<Frontier>, IoFailure> {
         let mut hashes = Vec::new();
         for node in Frontier::nodes(size) {
             let Some(hash) = self.node(node)? else { return Ok(None) };
             hashes.push(hash);
         }
         Ok(Frontier::from_nodes(size, hashes))
+    }
+
+    fn leaf(&self, seq: u64) -> Result<Option<Hash>, IoFailure> {
+        Ok(self.hashes(0, seq, 1)?.and_then(|leaf| leaf.first().copied()))
     }
 }
 

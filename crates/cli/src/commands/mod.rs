@@ -3,12 +3,19 @@
 //! None of them prints: `render` does.
 
 pub(crate) mod append;
+pub(crate) mod backup;
 pub(crate) mod checkpoint;
+pub(crate) mod completions;
 pub(crate) mod init;
+pub(crate) mod man;
+mod proof_file;
+pub(crate) mod prove;
 mod recovery;
+pub(crate) mod repair;
 pub(crate) mod show;
 pub(crate) mod tail;
 pub(crate) mod verify;
+pub(crate) mod verify_proof;
 
 use std::path::Path;
 

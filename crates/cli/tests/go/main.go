@@ -1,6 +1,9 @@
 // Checks a log folder with Go's golang.org/x/mod/sumdb/note and tlog: nothing of ours decides here.
 //
 //	main FOLDER VERIFIER_KEY [PROOFS]
+//	main -files VERIFIER_KEY KEPT_CHECKPOINT PROOF_FILE…
+//
+// The second form checks files that `indelible prove` wrote, without any folder.
 //
 // Chain, leaves, signatures and roots of all notes, the rows tree/<L>, inclusion proofs for a spread of records and
 // consistency proofs between all noted sizes, made by tlog from the rows; then the proofs in the file PROOFS, one JSON
@@ -29,14 +32,24 @@ const (
 )
 
 func main() {
-	if len(os.Args) != 3 && len(os.Args) != 4 {
+	files := len(os.Args) > 4 && os.Args[1] == "-files"
+	if len(os.Args) != 3 && len(os.Args) != 4 && !files {
 		fmt.Fprintln(os.Stderr, "usage: main FOLDER VERIFIER_KEY [PROOFS]")
+		fmt.Fprintln(os.Stderr, "       main -files VERIFIER_KEY KEPT_CHECKPOINT PROOF_FILE…")
 		os.Exit(2)
 	}
 	verifier, err := note.NewVerifier(os.Args[2])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "verifier key:", err)
 		os.Exit(2)
+	}
+	if files {
+		if err := checkFiles(verifier, os.Args[3], os.Args[4:]); err != nil {
+			fmt.Fprintln(os.Stderr, "DISAGREES:", err)
+			os.Exit(1)
+		}
+		fmt.Println("all agree")
+		return
 	}
 	proofs := ""
 	if len(os.Args) == 4 {

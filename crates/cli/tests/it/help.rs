@@ -2,6 +2,19 @@
 
 use crate::support::*;
 
+/// The commands that prove, repair and copy, and those about the command itself; and words that each explains.
+const BESIDE: [(&str, &[&str]); 6] = [
+    (
+        "prove",
+        &["--from", "--record", "--output", "--key", "--wait", "--key-file", "Exit status: 0 "],
+    ),
+    ("verify-proof", &["--key", "--checkpoint", "--json", "Exit status: 0 proven; 3 "]),
+    ("repair", &["--yes", "--key-file", "Exit status: 0 nothing to repair"]),
+    ("backup", &["DEST", "DIR"]),
+    ("completions", &["bash", "zsh", "fish"]),
+    ("man", &["FOLDER"]),
+];
+
 #[test]
 fn every_command_explains_itself_with_an_example() {
     let commands = [
@@ -53,7 +66,7 @@ fn every_command_explains_itself_with_an_example() {
         ),
         ("checkpoint", &["--key-file"]),
     ];
-    for (command, words) in commands {
+    for (command, words) in commands.into_iter().chain(BESIDE) {
         let output = indelible().args([command, "--help"]).output().expect("it runs");
         assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(0), ""));
         let help = text(&output.stdout);
@@ -80,6 +93,12 @@ fn the_program_explains_its_commands_and_exit_codes() {
         "tail",
         "verify",
         "checkpoint",
+        "prove",
+        "verify-proof",
+        "repair",
+        "backup",
+        "completions",
+        "man",
         "Exit status: 0 fine; 1 ",
         "Example",
     ] {

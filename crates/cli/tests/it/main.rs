@@ -10,6 +10,7 @@
 
 mod anchors;
 mod append;
+mod backing_up;
 mod by_hand;
 mod checkpoint;
 mod doubt;
@@ -17,10 +18,13 @@ mod errors;
 mod help;
 mod kill;
 mod limits;
+mod manual;
 mod newcomer;
 mod places;
+mod proofs;
 mod reading;
 mod repaired;
+mod repairing;
 mod settings;
 mod stdout;
 mod support;

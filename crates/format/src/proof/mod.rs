@@ -14,6 +14,7 @@
 //! Spec: `docs/spec/`, "Tree and checkpoints".
 
 pub mod bundle;
+pub mod growth;
 
 use std::ops::Range;
 

@@ -16,7 +16,7 @@ use crate::layout::Layout;
 use crate::lines::Source;
 use crate::segment::{Segment, numbers};
 use crate::storage::{Access, Storage};
-use crate::tree_store::RowReader;
+use crate::tree_store::{RowReader, TreeSource};
 use crate::verify::{Finding, Problem};
 use crate::writer::commit::Boundary;
 
@@ -79,13 +79,22 @@ pub(crate) fn refused(layout: &Layout, finding: Finding) -> OpenError {
 
 /// Looks at everything but the tail.
 pub(crate) fn inspect(storage: &dyn Storage, layout: &Layout) -> Result<Inspection, OpenError> {
+    inspect_with(storage, layout, &RowReader::new(storage, layout))
+}
+
+/// As [`inspect`], with the tree from elsewhere than the rows as they are.
+pub(crate) fn inspect_with(
+    storage: &dyn Storage,
+    layout: &Layout,
+    tree: &dyn TreeSource,
+) -> Result<Inspection, OpenError> {
     let numbers = numbers(storage, layout)?;
     let segments = look_at_segments(storage, layout, &numbers, Source::Medium)?;
     let prunes = announced_prunes(&segments, None);
     let identity = identify(layout, &segments, &prunes)?;
-    let mark = find_mark(storage, layout, &identity)?;
+    let mark = find_mark(layout, best_note(storage, layout, &identity)?, tree)?;
     check_order(layout, &segments)?;
-    let kept_from = check_beginning(storage, layout, &identity, &segments, &mark)?;
+    let kept_from = check_beginning(tree, layout, &identity, &segments, &mark)?;
     Ok(Inspection { identity, mark, segments, numbers, kept_from })
 }
 
@@ -196,12 +205,23 @@ fn identify(
     ))
 }
 
-/// Reads the durable mark, and the tree up to it.
-fn find_mark(
+/// The newest checkpoint that the log's key signed, and what stands around it.
+#[derive(Debug)]
+pub(crate) struct BestNote {
+    pub(crate) checkpoint: Checkpoint,
+    /// The note in `checkpoint`, where that one is the newest.
+    latest: Option<(u64, String)>,
+    /// Size of the last noted checkpoint.
+    noted: u64,
+    history: HistoryTail,
+}
+
+/// Reads the newest checkpoint.
+pub(crate) fn best_note(
     storage: &dyn Storage,
     layout: &Layout,
     identity: &Identity,
-) -> Result<Mark, OpenError> {
+) -> Result<BestNote, OpenError> {
     let history = history::read_tail(storage, layout)?;
     if history.is_too_long() {
         let finding = Finding::new(Problem::CheckpointMalformed)
@@ -234,34 +254,39 @@ fn find_mark(
             return Err(refused(layout, Finding::new(Problem::NoCheckpoint)));
         }
     };
-    let Some(frontier) = RowReader::new(storage, layout).frontier(best.size)? else {
+    let at_mark = stored.as_ref().is_some_and(|stored| stored.size == best.size);
+    let text = latest.and_then(|note| note.note).and_then(|note| String::from_utf8(note).ok());
+    Ok(BestNote {
+        checkpoint: best.clone(),
+        latest: text.filter(|_| at_mark).map(|text| (best.size, text)),
+        noted: noted.as_ref().map_or(0, |noted| noted.size),
+        history,
+    })
+}
+
+/// Reads the tree up to the durable mark.
+fn find_mark(layout: &Layout, best: BestNote, tree: &dyn TreeSource) -> Result<Mark, OpenError> {
+    let Checkpoint { size, root, .. } = best.checkpoint;
+    let Some(frontier) = tree.frontier(size)? else {
         let finding = Finding::new(Problem::RowsMissing)
             .in_file(crate::layout::TREE)
-            .expected(format!("the rows of {} records", best.size))
+            .expected(format!("the rows of {size} records"))
             .evidence("the rows are rebuilt from the segments by an explicit repair");
         return Err(refused(layout, finding));
     };
-    if frontier.root() != best.root {
+    if frontier.root() != root {
         let finding = Finding::new(Problem::RowsDiffer)
             .in_file(crate::layout::TREE)
-            .expected(format_args!("root {}", best.root))
+            .expected(format_args!("root {root}"))
             .found(format_args!("root {}", frontier.root()))
             .evidence(format!(
-                "that root over {} records is signed; whether the rows or the records were changed is for a \
-                 verification to say",
-                best.size
+                "that root over {size} records is signed; whether the rows or the records were changed is for a \
+                 verification to say"
             ));
         return Err(refused(layout, finding));
     }
-    let at_mark = stored.as_ref().is_some_and(|stored| stored.size == best.size);
-    let text = latest.and_then(|note| note.note).and_then(|note| String::from_utf8(note).ok());
-    Ok(Mark {
-        size: best.size,
-        frontier,
-        latest: text.filter(|_| at_mark).map(|text| (best.size, text)),
-        noted: noted.map_or(0, |noted| noted.size),
-        history,
-    })
+    let BestNote { latest, noted, history, .. } = best;
+    Ok(Mark { size, frontier, latest, noted, history })
 }
 
 /// The checkpoint of a note that the log's key signed; `None` where that key did not sign it.
@@ -325,19 +350,17 @@ fn check_order(layout: &Layout, segments: &[Seen]) -> Result<(), OpenError> {
 /// Refuses where records at the beginning are gone and no prune record says so; returns the first record that the
 /// announced prunes keep.
 fn check_beginning(
-    storage: &dyn Storage,
+    tree: &dyn TreeSource,
     layout: &Layout,
     identity: &Identity,
     segments: &[Seen],
     mark: &Mark,
 ) -> Result<u64, OpenError> {
-    let rows = RowReader::new(storage, layout);
     let mut kept_from = 0;
     for announced in announced_prunes(segments, Some(identity)) {
         let (seq, kept) = (announced.seq, announced.prune.first_kept_seq);
         let is_leaf = |seq: u64, hash: &Hash| -> Result<bool, IoFailure> {
-            let leaf = rows.hashes(0, seq, 1)?;
-            Ok(leaf.is_some_and(|leaf| leaf.first() == Some(&leaf_hash(hash))))
+            Ok(tree.leaf(seq)? == Some(leaf_hash(hash)))
         };
         // What the mark covers is held against the tree: a signature alone could come from another time.
         if kept > 0
@@ -359,8 +382,7 @@ fn check_beginning(
             .found(format!("records from {} on", first.first_seq));
         return Err(refused(layout, finding));
     }
-    let leaf = RowReader::new(storage, layout).hashes(0, first.first_seq - 1, 1)?;
-    if leaf.is_none_or(|leaf| leaf.first() != Some(&leaf_hash(&first.prev_hash))) {
+    if tree.leaf(first.first_seq - 1)? != Some(leaf_hash(&first.prev_hash)) {
         return Err(refused(layout, Finding::new(Problem::LeavesLost).record(first.first_seq)));
     }
     Ok(kept_from)

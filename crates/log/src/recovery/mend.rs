@@ -17,6 +17,7 @@ use crate::recovery::{Adopted, Mended, Recovery};
 use crate::segment::{Segment, to_u64};
 use crate::storage::{Access, Storage};
 use crate::tail::{Tail, classify};
+use crate::tree_store::is_row_tmp;
 use crate::verify::{Finding, Problem};
 use crate::writer::active::Active;
 use crate::writer::commit::{CommitError, Committer};
@@ -54,7 +55,7 @@ impl Mend<'_> {
 
     /// Checks that the numbers of the segments are those that rotations give, but for one gap: a crash amid the renames
     /// of a rotation leaves it, and the checkpoint of that rotation came before them.
-    fn check_numbers(&self) -> Result<Option<u64>, OpenError> {
+    pub(crate) fn check_numbers(&self) -> Result<Option<u64>, OpenError> {
         let held = self.held();
         let gap = gap(&held);
         let highest = held.first().copied().unwrap_or(0);
@@ -93,7 +94,22 @@ impl Mend<'_> {
             self.storage.unlink(&tmp).map_err(IoFailure::of(Operation::Remove, &tmp))?;
             self.sync_folder(self.layout.folder())?;
         }
+        for name in self.names(&self.layout.tree())?.iter().filter(|name| is_row_tmp(name)) {
+            // An explicit repair that a crash cut short left it.
+            let path = self.layout.tree().join(name);
+            self.storage.unlink(&path).map_err(IoFailure::of(Operation::Remove, &path))?;
+            self.sync_folder(&self.layout.tree())?;
+        }
         self.quarantine().remove_tmp()
+    }
+
+    /// Names in a folder of the log; none where there is no such folder.
+    pub(crate) fn names(&self, folder: &Path) -> Result<Vec<String>, IoFailure> {
+        match self.storage.list(folder) {
+            Ok(names) => Ok(names),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(e) => Err(IoFailure::new(Operation::List, folder, e)),
+        }
     }
 
     /// Cuts a torn last line of `checkpoints.jsonl`.
@@ -166,7 +182,7 @@ impl Mend<'_> {
 
     /// Quarantine files that no record names yet, and their bytes, in the order of their seq; refuses those that are not
     /// what they should be.
-    fn untold_files(&self) -> Result<Vec<(Quarantined, Vec<u8>)>, OpenError> {
+    pub(crate) fn untold_files(&self) -> Result<Vec<(Quarantined, Vec<u8>)>, OpenError> {
         let mut untold = Vec::new();
         for file in self.quarantine().files()? {
             if !self.is_told(file.seq, &file.path())? {

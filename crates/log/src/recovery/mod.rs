@@ -12,7 +12,7 @@
 
 pub(crate) mod inspect;
 pub(crate) mod mend;
-mod quarantine;
+pub(crate) mod quarantine;
 pub(crate) mod tail;
 
 use indelible_format::own::{Recover, TailKind};

@@ -171,7 +171,7 @@ impl<'a> Quarantine<'a> {
 }
 
 /// Whether a name is that of a file under way.
-fn is_tmp(name: &str) -> bool {
+pub(crate) fn is_tmp(name: &str) -> bool {
     name.strip_suffix(".tmp").is_some_and(|name| Quarantined::named(name.to_owned()).is_some())
 }
 

@@ -17,7 +17,7 @@ use crate::recovery::inspect::{Inspection, Last, Seen, refused};
 use crate::segment::{Segment, read_range_of, to_u64};
 use crate::storage::{Access, Storage};
 use crate::tail::{TAIL_READ_SIZE, Tail, classify};
-use crate::tree_store::RowReader;
+use crate::tree_store::{RowReader, TreeSource};
 use crate::verify::evidence::{MENDED_SIZE_MAX, one_flipped_bit};
 use crate::verify::{Finding, FindingClass, Problem};
 
@@ -55,6 +55,16 @@ pub(crate) fn read_tail(
     layout: &Layout,
     seen: &Inspection,
 ) -> Result<TailSeen, OpenError> {
+    read_tail_with(storage, layout, seen, &RowReader::new(storage, layout))
+}
+
+/// As [`read_tail`], with the tree from elsewhere than the rows as they are.
+pub(crate) fn read_tail_with(
+    storage: &dyn Storage,
+    layout: &Layout,
+    seen: &Inspection,
+    tree: &dyn TreeSource,
+) -> Result<TailSeen, OpenError> {
     let Some(newest) = seen.segments.last() else {
         return Err(refused(layout, Finding::new(Problem::NoRecord)));
     };
@@ -79,12 +89,12 @@ pub(crate) fn read_tail(
     } else {
         segment.seek(segment.size, |head| head.seq.cmp(&(mark - 1)).then(Ordering::Equal))?
     };
-    Scan { storage, layout, mark, origin: seen.identity.origin().as_str(), seen }
+    Scan { tree, layout, mark, origin: seen.identity.origin().as_str(), seen }
         .run(segment, from, before)
 }
 
 struct Scan<'a> {
-    storage: &'a dyn Storage,
+    tree: &'a dyn TreeSource,
     layout: &'a Layout,
     mark: u64,
     origin: &'a str,
@@ -102,7 +112,7 @@ impl Scan<'_> {
         // Where the mark is the boundary itself, the record that it covers last is in the segment before.
         let mut last = before.filter(|_| from == 0);
         if let Some(last) = last.filter(|last| last.seq + 1 == self.mark) {
-            check_leaf(self.storage, self.layout, self.mark, &last.hash)?;
+            check_leaf(self.tree, self.layout, self.mark, &last.hash)?;
         }
         let (mut end, mut hashes, mut adopted_from) = (from, Vec::new(), None);
         let mut redactions = Redactions::default();
@@ -126,7 +136,7 @@ impl Scan<'_> {
                     if record.seq >= self.mark {
                         hashes.push(record.hash);
                     } else if record.seq + 1 == self.mark {
-                        check_leaf(self.storage, self.layout, self.mark, &record.hash)?;
+                        check_leaf(self.tree, self.layout, self.mark, &record.hash)?;
                     }
                     adopted_from = adopt;
                     last = Some(record);
@@ -312,14 +322,13 @@ fn explain(segment: &Segment, offset: u64, finding: Finding) -> Result<Finding, 
 }
 
 /// Whether record `mark - 1` of the chain is the one that the signed tree has at that place.
-pub(crate) fn check_leaf(
-    storage: &dyn Storage,
+fn check_leaf(
+    tree: &dyn TreeSource,
     layout: &Layout,
     mark: u64,
     hash: &Hash,
 ) -> Result<(), OpenError> {
-    let leaf = RowReader::new(storage, layout).hashes(0, mark - 1, 1)?;
-    if leaf.as_ref().and_then(|leaf| leaf.first()) == Some(&leaf_hash(hash)) {
+    if tree.leaf(mark - 1)? == Some(leaf_hash(hash)) {
         return Ok(());
     }
     Err(refused(

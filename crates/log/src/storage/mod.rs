@@ -42,7 +42,8 @@ pub trait Storage: fmt::Debug + Send + Sync {
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
     /// Renames `from` to `to`; fails with `AlreadyExists` where `to` exists. One folder, or two siblings.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Renames `from` over `to`, atomically: the one rename that replaces (for `checkpoint` alone).
+    /// Renames `from` over `to`, atomically: the one rename that replaces (for `checkpoint`, and for rows that an explicit
+    /// repair rebuilt).
     fn replace(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
     fn unlink(&self, path: &Path) -> io::Result<()>;

@@ -7,6 +7,8 @@ mod anchors;
 #[cfg(test)]
 mod append;
 #[cfg(test)]
+mod backing_up;
+#[cfg(test)]
 mod checker;
 #[cfg(test)]
 mod crash;
@@ -32,6 +34,8 @@ mod nuls;
 mod pruning;
 #[cfg(test)]
 mod reference;
+#[cfg(test)]
+mod repairing;
 #[cfg(test)]
 mod repairs;
 #[cfg(test)]

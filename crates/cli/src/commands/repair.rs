@@ -1,0 +1,109 @@
+//! `indelible repair`: shows what a repair would do, and does it when told.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use indelible::{Repair as Repairing, RepairPlan};
+
+use super::recovery;
+use crate::args::Opening;
+use crate::exit::Exit;
+use crate::hint::quote;
+use crate::render::{self, Output};
+
+const EXAMPLES: &str = "\
+Examples:
+  indelible repair audit                   look, say what would be done, and change nothing
+  indelible repair audit --yes             do it
+
+Exit status: 0 nothing to repair, or repaired; 4 there is something that --yes repairs; 3 something
+is wrong that can't be repaired; 1 could not look, or not do it; 2 wrong usage.";
+
+/// Say what could be repaired in a log, and repair it with --yes
+///
+/// Repairs what a crash left at the end of a log, as every opening for appending does, and one thing more: tree rows that are
+/// absent or wrong, which a failing disk or a bad copy leaves. They are rebuilt from the records, if those give the root that
+/// was signed, and only then.
+///
+/// Never changes a record. A record that was damaged can be restored from a copy of the log, not repaired. Reads the whole
+/// log; nothing else may append to it meanwhile.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Repair {
+    /// The log's folder
+    #[arg(value_name = "DIR")]
+    dir: PathBuf,
+
+    /// Do it, instead of only saying what would be done
+    #[arg(long)]
+    yes: bool,
+
+    #[command(flatten)]
+    opening: Opening,
+}
+
+impl Repair {
+    /// Prints the plan, and carries it out if told.
+    pub(crate) fn run(self) -> anyhow::Result<Exit> {
+        super::must_exist(&self.dir)?;
+        let repair = Repairing::look(&self.dir, self.opening.options())?;
+        let plan = repair.plan().clone();
+        let mut output = Output::stdout();
+        output.text(&told(&plan, self.yes))?;
+        output.flush()?;
+        if !plan.left.is_empty() {
+            self.tell_the_way_on();
+        }
+        if !self.yes {
+            if !plan.steps.is_empty() {
+                render::hint(format_args!(
+                    "nothing was changed; to do it: indelible repair {} --yes",
+                    quote(&self.dir)
+                ));
+            }
+            return Ok(exit(&plan, plan.steps.is_empty()));
+        }
+        let repaired = repair.run()?;
+        for row in &repaired.rows {
+            render::note(format_args!("tree/{row} is rebuilt from the records"));
+        }
+        if let Some(recovery) = &repaired.recovery {
+            recovery::tell(recovery);
+        }
+        Ok(exit(&plan, true))
+    }
+
+    fn tell_the_way_on(&self) {
+        let dir: &Path = &self.dir;
+        render::hint(format_args!(
+            "what is damaged can be restored from a backup, or from another copy; to go on without it, make a new log \
+             that takes over: indelible init NEW --continues {} --reason '…'",
+            quote(dir)
+        ));
+    }
+}
+
+/// What the plan comes to.
+fn exit(plan: &RepairPlan, done: bool) -> Exit {
+    match (plan.left.is_empty(), done) {
+        (false, _) => Exit::NotSound,
+        (true, true) => Exit::Fine,
+        (true, false) => Exit::Torn,
+    }
+}
+
+fn told(plan: &RepairPlan, does_it: bool) -> String {
+    let mut lines = Vec::new();
+    if plan.steps.is_empty() && plan.left.is_empty() {
+        lines.push("nothing to repair".to_owned());
+    }
+    if !plan.steps.is_empty() {
+        lines.push(if does_it { "to do:" } else { "would do:" }.to_owned());
+        lines.extend(plan.steps.iter().map(|step| format!("  {step}")));
+    }
+    if !plan.left.is_empty() {
+        lines.push("can't be repaired:".to_owned());
+        lines.extend(plan.left.iter().map(|finding| format!("  {}: {finding}", finding.class)));
+    }
+    lines.join("\n")
+}

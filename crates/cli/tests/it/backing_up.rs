@@ -1,0 +1,59 @@
+//! `indelible backup`: a copy that verifies, of a log in use too, and nothing written over.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use crate::support::*;
+
+#[test]
+fn a_log_in_use_is_copied_and_the_copy_verifies_with_the_command_that_is_told() {
+    let log = Log::new();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_indelible"))
+        .current_dir(log.place.path())
+        .args(["append", "audit", "--file", "-", "--max-file-size", "256KiB"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let mut input = child.stdin.take().expect("stdin");
+    input.write_all(large_events(10).as_bytes()).expect("sent");
+    for number in 0..5 {
+        input.write_all(large_events(3).as_bytes()).expect("sent");
+        let to = format!("copy-{number}");
+        let output = log.run(&["backup", "audit", &to]);
+        let told = text(&output.stderr);
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b""[..]), "{told}");
+        assert!(
+            told.starts_with(&format!("indelible: copied audit to {to}: records 0 to ")),
+            "{told}"
+        );
+        assert!(told.contains(&format!("hint: check it: indelible verify {to} --key")), "{told}");
+        let output = log.run(&["verify", &to, "--key", &log.key]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+        assert!(!log.place.path().join(format!("{to}.partial")).exists());
+        assert!(!log.place.path().join(format!("{to}.key")).exists());
+    }
+    drop(input);
+    assert!(child.wait().expect("it ends").success());
+    log.assert_sound();
+}
+
+#[test]
+fn what_stands_at_the_destination_is_left_alone() {
+    let log = Log::new();
+    std::fs::create_dir(log.place.path().join("empty")).expect("made");
+    assert_eq!(log.run(&["backup", "audit", "empty/"]).status.code(), Some(0));
+    for (to, why) in [
+        ("empty", "empty: something is here already, and a backup is never made over it"),
+        ("audit.key", "something is here already"),
+        ("audit/inside", "a backup can't stand inside of its log"),
+        ("no/where", "could not create "),
+    ] {
+        let output = log.run(&["backup", "audit", to]);
+        assert_eq!(output.status.code(), Some(1), "{to}");
+        assert!(text(&output.stderr).contains(why), "{to}: {}", text(&output.stderr));
+    }
+    let output = log.run(&["backup", "nowhere", "copy"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("there is no log here"));
+    log.assert_sound();
+}

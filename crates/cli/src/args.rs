@@ -16,6 +16,7 @@ use crate::commands::completions::Completions;
 use crate::commands::init::Init;
 use crate::commands::man::Man;
 use crate::commands::prove::Prove;
+use crate::commands::query::Find;
 use crate::commands::repair::Repair;
 use crate::commands::show::Show;
 use crate::commands::tail::Tail;
@@ -123,6 +124,7 @@ pub(crate) enum Command {
     Append(Box<Append>),
     Show(Show),
     Tail(Tail),
+    Query(Box<Find>),
     Verify(Verify),
     Checkpoint(TakeCheckpoint),
     Prove(Box<Prove>),

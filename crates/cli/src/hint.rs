@@ -161,7 +161,7 @@ fn reading(error: &ReadError) -> Option<String> {
         | ReadError::Missing { .. } => {
             "`indelible verify DIR` says what is wrong; --unsynced reads what there is".to_owned()
         }
-        ReadError::Lost { .. } | ReadError::OutOfPlace { .. } => {
+        ReadError::Lost { .. } | ReadError::OutOfPlace { .. } | ReadError::Unreadable { .. } => {
             "`indelible verify DIR` says what is wrong".to_owned()
         }
         _ => return None,

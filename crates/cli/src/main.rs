@@ -8,6 +8,7 @@ mod escape;
 mod exit;
 mod hint;
 mod render;
+mod table;
 mod value;
 
 use std::process::ExitCode;
@@ -29,6 +30,7 @@ fn run(command: Command) -> anyhow::Result<Exit> {
         Command::Append(append) => append.run(),
         Command::Show(show) => show.run(),
         Command::Tail(tail) => tail.run(),
+        Command::Query(query) => query.run(),
         Command::Verify(verify) => verify.run(),
         Command::Checkpoint(checkpoint) => checkpoint.run(),
         Command::Prove(prove) => prove.run(),

@@ -7,11 +7,14 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rustix::event::{PollFd, PollFlags, Timespec};
 
 use crate::escape::{escape, escape_lines};
 use crate::exit::Exit;
+use crate::table::{Columns, Line, Shown};
 use crate::value::without_private_keys;
 
 /// Bytes that may wait for [`Output::flush`].
@@ -63,8 +66,12 @@ impl<W: Write> Output<W> {
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         let written = self.to.write_all(&self.buffer).and_then(|()| self.to.flush());
         self.buffer.clear();
-        written.map_err(|why| io::Error::new(why.kind(), NotPrinted { what: self.what, why }))
+        written.map_err(|why| not_printed(self.what, why))
     }
+}
+
+fn not_printed(what: &'static str, why: io::Error) -> io::Error {
+    io::Error::new(why.kind(), NotPrinted { what, why })
 }
 
 /// Stdout did not take what was to be printed.
@@ -120,10 +127,92 @@ impl Drop for Bar {
 /// Columns of a text that is laid out: those of the terminal that it goes to, else 80.
 pub(crate) fn columns() -> usize {
     const COLUMNS: usize = 80;
-    match rustix::termios::tcgetwinsize(io::stdout()) {
-        Ok(size) if size.ws_col > 0 => size.ws_col.into(),
-        Ok(_) | Err(_) => COLUMNS,
+    terminal_columns().unwrap_or(COLUMNS)
+}
+
+/// Records that decide how wide the columns of a table are, and then leave together.
+const TABLE_BATCH: usize = 200;
+/// Columns of a table where nothing says how wide it may be.
+const WIDTH_DEFAULT: usize = 100;
+
+/// Stdout as a table of records. Colours reach only a terminal that shows them, and none where `NO_COLOR` is set.
+pub(crate) struct RecordTable {
+    to: anstream::Stdout,
+    width: usize,
+    columns: Option<Columns>,
+    waiting: Vec<Shown>,
+}
+
+impl RecordTable {
+    /// On the process's stdout.
+    pub(crate) fn stdout() -> Self {
+        Self { to: anstream::stdout(), width: width(), columns: None, waiting: Vec::new() }
     }
+
+    /// Takes a record.
+    pub(crate) fn record(&mut self, record: Shown) -> io::Result<()> {
+        self.waiting.push(record);
+        if self.waiting.len() >= TABLE_BATCH { self.flush() } else { Ok(()) }
+    }
+
+    /// Prints what waits; says whether the table has any record.
+    pub(crate) fn finish(mut self) -> io::Result<bool> {
+        self.flush()?;
+        Ok(self.columns.is_some())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let waiting = std::mem::take(&mut self.waiting);
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let mut text = String::new();
+        let is_first = self.columns.is_none();
+        let columns = self.columns.get_or_insert_with(|| Columns::fitting(self.width, &waiting));
+        if is_first {
+            columns.header().iter().for_each(|line| push_styled(&mut text, line));
+        }
+        for record in &waiting {
+            columns.lines(record).iter().for_each(|line| push_styled(&mut text, line));
+        }
+        let written = self.to.write_all(text.as_bytes()).and_then(|()| self.to.flush());
+        written.map_err(|why| not_printed("the table", why))
+    }
+}
+
+fn push_styled(text: &mut String, line: &Line) {
+    let Line { text: line, style } = line;
+    text.extend([&style.render().to_string(), line, &style.render_reset().to_string(), "\n"]);
+}
+
+/// Whether stdout is a terminal.
+pub(crate) fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Lets `time` pass, less where a signal comes; says whether somebody still reads stdout.
+pub(crate) fn wait(time: Duration) -> bool {
+    let stdout = io::stdout();
+    // Nothing is asked for: what is told unasked is that the other end is gone.
+    let mut ends = [PollFd::new(&stdout, PollFlags::empty())];
+    let time = Timespec::try_from(time).ok();
+    match rustix::event::poll(&mut ends, time.as_ref()) {
+        Ok(_) => !ends.iter().any(|end| end.revents().contains(PollFlags::ERR)),
+        // Interrupted, as a rule.
+        Err(_) => true,
+    }
+}
+
+/// Columns of a table: those of the terminal, or those that `COLUMNS` names where there is none.
+fn width() -> usize {
+    let named = || std::env::var("COLUMNS").ok().and_then(|columns| columns.trim().parse().ok());
+    terminal_columns().or_else(named).unwrap_or(WIDTH_DEFAULT)
+}
+
+/// Columns of the terminal that stdout is, if it is one.
+fn terminal_columns() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
 /// Tells a person something that is no data.

@@ -1,4 +1,4 @@
-//! Reads the values of flags and of the environment that are more than a word: sizes and durations.
+//! Reads the values of flags and of the environment that are more than a word: sizes, durations, patterns, ranges.
 //!
 //! Every error says what was given and which forms there are. It does not know which values make sense for a log: it
 //! asks the library.
@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use indelible::format::note::SignerKey;
+use indelible::{Glob, SessionPath};
 use indelible::{OpenError, OptionLimit, Options};
 use jiff::SignedDuration;
 
@@ -22,6 +23,12 @@ pub(crate) enum ValueError {
     Count { given: String },
     Switch { given: String },
     OutsideLimits { given: String, limit: OptionLimit, unit: &'static str },
+    Pattern { given: String, reason: String },
+    Outcome { given: String },
+    SessionMember { given: String },
+    SessionPath { given: String, reason: String },
+    SeqRange { given: String },
+    SeqRangeReversed { given: String },
 }
 
 impl std::fmt::Display for ValueError {
@@ -57,6 +64,27 @@ impl std::fmt::Display for ValueError {
             Self::OutsideLimits { given, limit, unit } => {
                 write!(f, "`{given}` is outside its limits: it must be {limit}{unit}")
             }
+            Self::Pattern { given, reason } => write!(f, "`{given}` is not a pattern: {reason}"),
+            Self::Outcome { given } => write!(
+                f,
+                "`{given}` is no outcome: it takes success, failure, denied or unknown, or a pattern that one of them fits"
+            ),
+            Self::SessionMember { given } => write!(
+                f,
+                "`{given}` names no member of the session: write PATH=PATTERN (user=mia*, user.id=7)"
+            ),
+            Self::SessionPath { given, reason } => {
+                write!(f, "`{given}` names no member of the session: {reason}")
+            }
+            Self::SeqRange { given } => write!(
+                f,
+                "`{given}` is not a range of sequence numbers: write both ends, one, or a number alone (100..199, \
+                 100.., ..199, 42); both ends are included"
+            ),
+            Self::SeqRangeReversed { given } => write!(
+                f,
+                "`{given}` ends before it begins: write the lower sequence number first; --reverse turns the order"
+            ),
         }
     }
 }
@@ -154,6 +182,70 @@ pub(crate) fn without_private_keys(text: &str) -> String {
     shown
 }
 
+/// Reads a pattern for a value that is never empty.
+pub(crate) fn pattern(given: &str) -> Result<Glob, ValueError> {
+    let wrong = |reason: String| ValueError::Pattern { given: given.to_owned(), reason };
+    if given.is_empty() {
+        return Err(wrong("it is empty, and no record has an empty value there".to_owned()));
+    }
+    given.parse().map_err(|e: indelible::GlobError| wrong(e.to_string()))
+}
+
+/// Reads a pattern that fits an outcome.
+pub(crate) fn outcome_pattern(given: &str) -> Result<Glob, ValueError> {
+    let glob = pattern(given)?;
+    let outcomes = ["success", "failure", "denied", "unknown"];
+    if outcomes.iter().any(|outcome| glob.matches(outcome)) {
+        return Ok(glob);
+    }
+    Err(ValueError::Outcome { given: given.to_owned() })
+}
+
+/// Reads `PATH=PATTERN`; the first `=` that no backslash takes divides them.
+pub(crate) fn session_member(given: &str) -> Result<(SessionPath, Glob), ValueError> {
+    let mut taken = false;
+    let is_divider = |c: char| {
+        let is_divider = c == '=' && !taken;
+        taken = c == '\\' && !taken;
+        is_divider
+    };
+    let divided = given.split_once(is_divider);
+    let (path, pattern) =
+        divided.ok_or_else(|| ValueError::SessionMember { given: given.to_owned() })?;
+    let path = path.parse().map_err(|e: indelible::SessionPathError| ValueError::SessionPath {
+        given: given.to_owned(),
+        reason: e.to_string(),
+    })?;
+    let glob = pattern.parse().map_err(|e: indelible::GlobError| ValueError::Pattern {
+        given: pattern.to_owned(),
+        reason: e.to_string(),
+    })?;
+    Ok((path, glob))
+}
+
+/// Reads `A..B`, both included, `A..`, `..B` or `A`.
+pub(crate) fn seq_range(given: &str) -> Result<(u64, Option<u64>), ValueError> {
+    let malformed = || ValueError::SeqRange { given: given.to_owned() };
+    let number = |text: &str| {
+        let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        text.parse::<u64>().ok().filter(|_| plain).ok_or_else(malformed)
+    };
+    let text = given.trim();
+    let Some((first, last)) = text.split_once("..") else {
+        let one = number(text)?;
+        return Ok((one, Some(one)));
+    };
+    if first.is_empty() && last.is_empty() {
+        return Err(malformed());
+    }
+    let first = if first.is_empty() { 0 } else { number(first)? };
+    let last = if last.is_empty() { None } else { Some(number(last)?) };
+    if last.is_some_and(|last| last < first) {
+        return Err(ValueError::SeqRangeReversed { given: given.to_owned() });
+    }
+    Ok((first, last))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,6 +282,53 @@ mod tests {
         assert_eq!(
             (max_file_size("64MiB"), max_files("3"), checkpoint_interval("1h")),
             (Ok(64 << 20), Ok(3), Ok(Duration::from_hours(1)))
+        );
+    }
+
+    #[test]
+    fn ranges_of_seq_include_both_ends() {
+        for (given, range) in [
+            ("100..199", (100, Some(199))),
+            ("7..7", (7, Some(7))),
+            ("100..", (100, None)),
+            ("..199", (0, Some(199))),
+            ("42", (42, Some(42))),
+        ] {
+            assert_eq!(seq_range(given), Ok(range), "{given}");
+        }
+        for given in ["", "..", "a..b", "1...2", "-1..2", "1..+2", "1-2", "99999999999999999999"] {
+            assert_eq!(seq_range(given), Err(ValueError::SeqRange { given: given.to_owned() }));
+        }
+        assert_eq!(
+            seq_range("5..4").expect_err("reversed").to_string(),
+            "`5..4` ends before it begins: write the lower sequence number first; --reverse turns the order"
+        );
+    }
+
+    #[test]
+    fn a_session_member_is_a_path_and_a_pattern() {
+        let (path, glob) = session_member(r"user.a\=b=x=*").expect("a member");
+        assert_eq!(
+            (path.names(), glob.to_string().as_str()),
+            (&["user".to_owned(), "a=b".to_owned()][..], "x=*")
+        );
+        let (_, empty) = session_member("note=").expect("a member");
+        assert!(empty.matches("") && !empty.matches("x"));
+        for given in ["", "user", "=x", "user..id=7", ".=1", r"user\=x"] {
+            assert!(session_member(given).is_err(), "{given}");
+        }
+    }
+
+    #[test]
+    fn an_outcome_that_there_is_not_is_refused() {
+        assert!(outcome_pattern("denied").is_ok() && outcome_pattern("*e*").is_ok());
+        assert_eq!(
+            outcome_pattern("sucess").expect_err("no outcome").to_string(),
+            "`sucess` is no outcome: it takes success, failure, denied or unknown, or a pattern that one of them fits"
+        );
+        assert_eq!(
+            pattern("a\\").expect_err("no pattern").to_string(),
+            "`a\\` is not a pattern: a backslash takes the character after it as it is, and none follows the last one"
         );
     }
 

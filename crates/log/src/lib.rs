@@ -68,7 +68,10 @@ pub use log::AuditLog;
 pub use options::{Idempotency, LastTimestamp, NetworkFileSystem, Options, Salting};
 pub use pending::Pending;
 pub use prove::{ProveError, Prover};
-pub use reader::{ReadError, Reader, Records, StoredRecord};
+pub use reader::{
+    Counted, Follow, Glob, GlobError, Matches, Order, Query, ReadError, Reader, Records,
+    SessionPath, SessionPathError, StoredRecord,
+};
 pub use receipt::Receipt;
 pub use recovery::{Adopted, Mended, Recovery};
 pub use repair::{Repair, RepairError, RepairPlan, RepairStep, Repaired};

@@ -21,6 +21,18 @@ use crate::storage::{Access, FileId, Storage, StorageFile};
 /// Bytes below which a bisection reads on line by line.
 const SCAN_SIZE: u64 = 16 * 1024;
 
+/// Bytes that are looked through at a time for the end of a line that is too long.
+const WINDOW_SIZE: u64 = 256 * 1024;
+
+/// Where the lines of a segment part, by [`Segment::split`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Split {
+    /// The end of the last line before.
+    pub(crate) before: u64,
+    /// The beginning of the first line after, or the end of what was looked at.
+    pub(crate) after: u64,
+}
+
 /// One file of the log, open for reading.
 #[derive(Debug)]
 pub(crate) struct Segment {
@@ -81,6 +93,11 @@ impl Segment {
     /// Its name in the folder.
     pub(crate) fn name(&self) -> String {
         segment_name(self.number)
+    }
+
+    /// Head of the first line, where that is an intact record.
+    pub(crate) fn intact_first(&self) -> Option<Head> {
+        self.first_line.as_deref().and_then(intact_head)
     }
 
     /// Lines from `offset`, which must be the beginning of one, to the size at opening.
@@ -167,6 +184,94 @@ impl Segment {
         Ok(at)
     }
 
+    /// Parts the lines between `from`, the beginning of one, and `to` at the first whose head `is_after`. `is_after` must
+    /// not turn false again along the file. Lines that are no intact records belong to neither side.
+    pub(crate) fn split(
+        &self,
+        from: u64,
+        to: u64,
+        is_after: &dyn Fn(&Head) -> bool,
+    ) -> Result<Split, IoFailure> {
+        let to = to.min(self.size);
+        let (mut low, mut high) = (from, to);
+        while high.saturating_sub(low) > SCAN_SIZE {
+            let middle = low + (high - low) / 2;
+            match self.intact_after(middle, high)? {
+                Some((end, head)) if !is_after(&head) => low = end,
+                Some(_) | None => high = middle,
+            }
+        }
+        let mut split = Split { before: low.min(to), after: to };
+        let mut lines = Lines::new(self.file.as_ref(), Source::Cache, low, to);
+        while let Some(line) = lines.next_line().map_err(|e| self.read_failure(e))? {
+            let Line::Whole { offset, bytes } = line else { break };
+            let Some(head) = intact_head(bytes) else { continue };
+            if is_after(&head) {
+                split.after = offset;
+                break;
+            }
+            split.before = offset + to_u64(bytes.len()) + 1;
+        }
+        Ok(split)
+    }
+
+    /// The first intact record that begins after `from` and before `to`: where it ends, and its head.
+    fn intact_after(&self, from: u64, to: u64) -> Result<Option<(u64, Head)>, IoFailure> {
+        let mut start = from;
+        loop {
+            let mut lines = Lines::new(self.file.as_ref(), Source::Cache, start, self.size);
+            // The rest of the line that `start` stands in.
+            let mut is_rest = true;
+            let too_long = loop {
+                match lines.next_line().map_err(|e| self.read_failure(e))? {
+                    Some(Line::Whole { offset, .. }) if offset >= to => return Ok(None),
+                    Some(Line::Whole { offset, bytes }) => {
+                        if !is_rest && let Some(head) = intact_head(bytes) {
+                            return Ok(Some((offset + to_u64(bytes.len()) + 1, head)));
+                        }
+                        is_rest = false;
+                    }
+                    Some(Line::TooLong { offset }) => break offset,
+                    Some(Line::Unterminated { .. }) | None => return Ok(None),
+                }
+            };
+            start = too_long + to_u64(LINE_SIZE_MAX);
+            if start >= to {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The offset behind the first line feed at or after `from`.
+    pub(crate) fn next_line_start(&self, from: u64) -> Result<Option<u64>, IoFailure> {
+        let mut at = from;
+        while at < self.size {
+            let bytes = self.read_range(at, (at + WINDOW_SIZE).min(self.size))?;
+            if let Some(feed) = memchr::memchr(b'\n', &bytes) {
+                return Ok(Some(at + to_u64(feed) + 1));
+            }
+            if bytes.is_empty() {
+                break;
+            }
+            at += to_u64(bytes.len());
+        }
+        Ok(None)
+    }
+
+    /// The offset behind the last line feed before `end`; 0 where there is none.
+    pub(crate) fn last_line_start(&self, end: u64) -> Result<u64, IoFailure> {
+        let (mut end, mut window) = (end, SCAN_SIZE);
+        while end > 0 {
+            let from = end.saturating_sub(window);
+            let bytes = self.read_range(from, end)?;
+            if let Some(feed) = memchr::memrchr(b'\n', &bytes) {
+                return Ok(from + to_u64(feed) + 1);
+            }
+            (end, window) = (from, WINDOW_SIZE);
+        }
+        Ok(0)
+    }
+
     /// The first line that begins after `from` and ends before `end`, if its head can be read.
     fn head_from(&self, from: u64, end: u64) -> Result<Option<(u64, Head)>, IoFailure> {
         let mut lines = Lines::new(self.file.as_ref(), Source::Cache, from, end);
@@ -182,6 +287,11 @@ impl Segment {
             Some(Line::Unterminated { .. } | Line::TooLong { .. }) | None => Ok(None),
         }
     }
+}
+
+/// The head of a line whose link and hash are right, so that a damaged one can't lead a bisection astray.
+pub(crate) fn intact_head(line: &[u8]) -> Option<Head> {
+    Record::parse_newer(line).ok().and_then(|_| parse_head(line).ok())
 }
 
 /// Numbers of the segments in the folder, from the highest (the oldest) down to 0.

@@ -10,6 +10,7 @@ pub(crate) mod init;
 pub(crate) mod man;
 mod proof_file;
 pub(crate) mod prove;
+pub(crate) mod query;
 mod recovery;
 pub(crate) mod repair;
 pub(crate) mod show;

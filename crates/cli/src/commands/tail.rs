@@ -1,19 +1,29 @@
-//! `indelible tail`: prints the last records.
+//! `indelible tail`: prints the last records, and those that come.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use anyhow::Context as _;
 use clap::Args;
+use indelible::{Query, Reader};
+use signal_hook::consts::SIGINT;
 
 use super::show::Reading;
 use crate::exit::Exit;
-use crate::render::Output;
+use crate::render::{self, Output};
 
 const EXAMPLES: &str = "\
 Examples:
   indelible tail audit                     the last 10 records
-  indelible tail audit -n 100 | jq -c '[.timestamp,.actor,.action]'";
+  indelible tail audit -n 100 | jq -c '[.timestamp,.actor,.action]'
+  indelible tail audit -f -n 0             only what comes from now on
 
-/// Print the last records, as stored
+With -f it looks five times a second, over rotation and retention: each record comes once, as soon
+as a checkpoint covers it, about a second after it was written (--unsynced: at once). Records that
+retention removed before they could be printed are told of on stderr. Ctrl-C ends it.";
+
+/// Print the last records, as stored, and with -f those that come
 ///
 /// Oldest first. On a terminal, characters that could act on it are shown as \u…; into a file or a pipe go the exact
 /// bytes.
@@ -28,6 +38,10 @@ pub(crate) struct Tail {
     #[arg(short = 'n', long = "lines", value_name = "N", default_value_t = 10)]
     count: u64,
 
+    /// Go on with the records that come, until Ctrl-C
+    #[arg(short = 'f', long)]
+    follow: bool,
+
     #[command(flatten)]
     reading: Reading,
 }
@@ -36,6 +50,9 @@ impl Tail {
     /// Prints the lines.
     pub(crate) fn run(self) -> anyhow::Result<Exit> {
         let reader = self.reading.open(&self.dir)?;
+        if self.follow {
+            return follow(&reader, self.count);
+        }
         let mut output = Output::stdout();
         let from = reader.records()?.saturating_sub(self.count);
         for record in reader.lines_from(from)? {
@@ -44,4 +61,37 @@ impl Tail {
         output.flush()?;
         Ok(Exit::Fine)
     }
+}
+
+/// Prints the last `count` records and what comes, until somebody interrupts or nobody reads.
+fn follow(reader: &Reader, count: u64) -> anyhow::Result<Exit> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    // A second Ctrl-C ends it the hard way, should the first not be heard.
+    signal_hook::flag::register_conditional_default(SIGINT, Arc::clone(&interrupted))
+        .and_then(|_| signal_hook::flag::register(SIGINT, Arc::clone(&interrupted)))
+        .context("could not prepare for Ctrl-C")?;
+    let from = reader.records()?.saturating_sub(count).max(reader.first_seq()?);
+    let mut following = reader.follow(&Query::new(), from);
+    let mut output = Output::stdout();
+    while !interrupted.load(Ordering::Relaxed) {
+        match following.next_ready() {
+            Some(Ok(record)) => output.line(&record.line)?,
+            Some(Err(fault)) if fault.is_local() => {
+                output.flush()?;
+                render::warning(fault);
+            }
+            Some(Err(error)) => {
+                output.flush()?;
+                return Err(error.into());
+            }
+            None => {
+                output.flush()?;
+                if !render::wait(Reader::FOLLOW_INTERVAL) {
+                    break;
+                }
+            }
+        }
+    }
+    output.flush()?;
+    Ok(Exit::Fine)
 }

@@ -15,6 +15,35 @@ const BESIDE: [(&str, &[&str]); 6] = [
     ("man", &["FOLDER"]),
 ];
 
+const VERIFY_FLAGS: [&str; 8] = [
+    "--key",
+    "--checkpoint",
+    "--receipts",
+    "--origin",
+    "--require-anchor",
+    "--strict",
+    "--json",
+    "Exit status: 0 sound; 3 ",
+];
+const QUERY_FLAGS: [&str; 16] = [
+    "--actor",
+    "--action",
+    "--resource",
+    "--outcome",
+    "--event-id",
+    "--recorded-by",
+    "--session",
+    "--since",
+    "--until",
+    "--seq",
+    "--reverse",
+    "--limit",
+    "--count",
+    "--output",
+    "--unsynced",
+    "Exit status: 0 done, also where nothing matches",
+];
+
 #[test]
 fn every_command_explains_itself_with_an_example() {
     let commands = [
@@ -50,20 +79,9 @@ fn every_command_explains_itself_with_an_example() {
             ],
         ),
         ("show", &["--unsynced"]),
-        ("tail", &["-n", "--unsynced"]),
-        (
-            "verify",
-            &[
-                "--key",
-                "--checkpoint",
-                "--receipts",
-                "--origin",
-                "--require-anchor",
-                "--strict",
-                "--json",
-                "Exit status: 0 sound; 3 ",
-            ],
-        ),
+        ("tail", &["-n", "-f", "--unsynced", "Ctrl-C"]),
+        ("query", &QUERY_FLAGS),
+        ("verify", &VERIFY_FLAGS),
         ("checkpoint", &["--key-file"]),
     ];
     for (command, words) in commands.into_iter().chain(BESIDE) {
@@ -91,6 +109,7 @@ fn the_program_explains_its_commands_and_exit_codes() {
         "append",
         "show",
         "tail",
+        "query",
         "verify",
         "checkpoint",
         "prove",

@@ -57,6 +57,11 @@ fn nobody_is_told_that_nobody_reads() {
     for args in [
         &["show", "audit", "0"][..],
         &["tail", "audit"],
+        &["tail", "audit", "-f"],
+        &["tail", "audit", "-f", "-n", "0"],
+        &["query", "audit"],
+        &["query", "audit", "--count"],
+        &["query", "audit", "--output", "table"],
         &["checkpoint", "audit"],
         &["tail", "--help"],
     ] {

@@ -23,3 +23,37 @@ fn control_and_bidi_characters_of_records_never_reach_a_terminal() {
         assert!(shown.trim_end().chars().all(|c| !c.is_control()), "{shown:?}");
     }
 }
+
+#[test]
+fn a_table_fits_the_terminal_and_carries_no_foreign_control_characters() {
+    let log = Log::new();
+    let hostile = format!(
+        "{{\"actor\":\"a\u{202e}b\u{9b}31m\\u001b[2J\",\"action\":\"b\\n\",\"resource\":\"{}\",\"outcome\":\"denied\"}}",
+        "\u{2028}long ".repeat(90)
+    );
+    assert_eq!(log.append(hostile, &[]).status.code(), Some(0));
+    for (width, colours) in
+        [(60, "TERM=xterm NO_COLOR=1"), (200, "TERM=xterm NO_COLOR=1"), (60, "TERM=xterm")]
+    {
+        let binary = env!("CARGO_BIN_EXE_indelible");
+        let command = format!("stty cols {width}; env {colours} {binary} query audit --seq 1");
+        let shown = Command::new("script")
+            .current_dir(log.place.path())
+            .env_remove("NO_COLOR")
+            .args(["-qec", &command, "/dev/null"])
+            .output();
+        let Ok(shown) = shown else {
+            return skipped("no `script` to make a terminal with");
+        };
+        let shown = text(&shown.stdout).replace("\r\n", "\n");
+        assert!(shown.contains("a\\u202eb\\u009b31m\\u001b[2J"), "{shown:?}");
+        assert!(shown.contains("b\\u000a") && shown.contains('…'), "{shown:?}");
+        // Bold for the header, red for what was denied, and back.
+        let plain = ["\u{1b}[1m", "\u{1b}[31m", "\u{1b}[0m"]
+            .iter()
+            .fold(shown.clone(), |shown, code| shown.replace(code, ""));
+        assert_eq!(plain == shown, colours.contains("NO_COLOR"), "{shown:?}");
+        assert!(plain.chars().all(|c| c == '\n' || !c.is_control()), "{shown:?}");
+        assert!(plain.lines().all(|line| line.chars().count() <= width), "{shown}");
+    }
+}

@@ -12,11 +12,13 @@
 //! It does not know which fields a record or an event has: see [`record`](crate::record) and [`event`](crate::event).
 //! Spec: `docs/spec/`, "A record is one line".
 
+mod member;
 mod names;
 mod text;
 
 use std::borrow::Cow;
 
+pub(crate) use member::scalar_at;
 use names::Names;
 pub(crate) use text::{Text, plain_size};
 

@@ -6,7 +6,7 @@ use std::fmt;
 use crate::decode_error::DecodeError;
 use crate::event::{Outcome, Salt};
 use crate::field::Field;
-use crate::json::{Fault, Scanner, Text};
+use crate::json::{Fault, Scanner, Text, scalar_at};
 use crate::own::Metadata;
 use crate::time::is_event_time;
 
@@ -75,6 +75,13 @@ impl<'a> Fields<'a> {
     /// Lends the session context, a JSON object, as it lies.
     pub fn session_raw(&self) -> Option<&'a [u8]> {
         self.session.map(str::as_bytes)
+    }
+
+    /// Says what the member of `session` at `path` says: a string unescaped, a number, `true` or `false` as it lies.
+    ///
+    /// Each part of `path` names a member of the object before; a member that is null, an object or an array says nothing.
+    pub fn session_scalar(&self, path: &[impl AsRef<str>]) -> Option<Cow<'a, str>> {
+        scalar_at(self.session?, path)
     }
 
     /// Lends anything else, a JSON object, as it lies.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use indelible_format::decode_error::DecodeError;
 use indelible_format::note::NoteError;
 
 use crate::io::IoFailure;
@@ -70,6 +71,35 @@ pub enum ReadError {
         /// The record that should stand there.
         expected: u64,
     },
+    /// A line that should be looked at is no record. What stands behind it is read all the same.
+    #[error("{file} at byte {offset}: this line is no record: {source}")]
+    Unreadable {
+        /// The segment.
+        file: String,
+        /// Where in it the line begins.
+        offset: u64,
+        /// Why it is none.
+        source: DecodeError,
+    },
+    /// A line goes on longer than any record, or its segment ends without its line feed. What stands behind it is read
+    /// all the same.
+    #[error("{file} at byte {offset}: this line does not end as a record does")]
+    Unended {
+        /// The segment.
+        file: String,
+        /// Where in it the line begins.
+        offset: u64,
+    },
+    /// Between two segments records are absent. What stands behind them is read all the same.
+    #[error(
+        "records {from} to {to} are not in the folder: retention removed them during the reading, or they are lost"
+    )]
+    Absent {
+        /// The first of them.
+        from: u64,
+        /// The last of them.
+        to: u64,
+    },
     /// Segments were renamed or removed each time it looked.
     #[error("{} keeps changing: its files moved in each of {attempts} attempts", folder.display())]
     KeepsChanging {
@@ -78,4 +108,18 @@ pub enum ReadError {
         /// How often it looked.
         attempts: u32,
     },
+}
+
+impl ReadError {
+    /// Says whether it concerns one place alone: a query or a follower that hands it out has read, or goes on to read,
+    /// all the rest.
+    pub fn is_local(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreadable { .. }
+                | Self::Unended { .. }
+                | Self::Absent { .. }
+                | Self::Missing { .. }
+        )
+    }
 }

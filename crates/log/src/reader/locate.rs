@@ -91,13 +91,13 @@ pub(super) fn last_seq(storage: &dyn Storage, layout: &Layout) -> Result<Option<
 }
 
 /// An answer, and whether it holds even where files moved while it was found.
-enum Settled<T> {
+pub(super) enum Settled<T> {
     Surely(T),
     Unless(T),
 }
 
 /// Asks `look` until the segments have not moved while it looked.
-fn steadily<T>(
+pub(super) fn steadily<T>(
     storage: &dyn Storage,
     layout: &Layout,
     mut look: impl FnMut(&[u64]) -> Result<Settled<T>, ReadError>,
@@ -236,6 +236,6 @@ fn scan(segment: &Segment, seq: u64) -> Result<Inside, IoFailure> {
     Ok(if behind { Inside::Behind } else { Inside::Lost })
 }
 
-fn stored(segment: &Segment, seq: u64, offset: u64, line: &[u8]) -> StoredRecord {
+pub(super) fn stored(segment: &Segment, seq: u64, offset: u64, line: &[u8]) -> StoredRecord {
     StoredRecord { seq, line: line.to_vec(), file: segment.name(), offset }
 }

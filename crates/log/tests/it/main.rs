@@ -11,11 +11,15 @@ mod backing_up;
 #[cfg(test)]
 mod checker;
 #[cfg(test)]
+mod counting;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod daily;
 #[cfg(test)]
 mod evidence;
+#[cfg(test)]
+mod following;
 #[cfg(test)]
 mod forged;
 #[cfg(test)]
@@ -32,6 +36,8 @@ mod mutants;
 mod nuls;
 #[cfg(test)]
 mod pruning;
+#[cfg(test)]
+mod querying;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]

@@ -17,8 +17,9 @@ use crate::options::Idempotency;
 use crate::pending::Slot;
 use crate::receipt::Receipt;
 
-/// Bytes that an entry takes in the table and the queue beside it.
-const ENTRY_SIZE: usize = 128;
+/// Bytes of a bucket of the table (an entry and a byte that says whether it is one) and of its share of the queue beside
+/// it, which has half as many places.
+const BUCKET_SIZE: usize = size_of::<(Digest, Recorded)>() + 1 + size_of::<(Digest, u64)>() / 2;
 
 /// 128 bits of a SHA-256: forging a collision would only deny one's own events.
 type Digest = [u8; 16];
@@ -63,10 +64,20 @@ pub(crate) enum Sighting {
     Conflict(Option<u64>),
 }
 
+/// An event on its way to the disk.
 #[derive(Debug)]
-enum Known {
-    InFlight { content: Digest, slot: Arc<Slot> },
-    Recorded { content: Digest, seq: u64, timestamp: Timestamp, hash: Hash },
+struct InFlight {
+    content: Digest,
+    slot: Arc<Slot>,
+}
+
+/// An event that is recorded.
+#[derive(Clone, Copy, Debug)]
+struct Recorded {
+    content: Digest,
+    seq: u64,
+    timestamp: Timestamp,
+    hash: Hash,
 }
 
 /// The events that are remembered.
@@ -75,7 +86,9 @@ pub(crate) struct Window {
     log_id: LogId,
     limits: Idempotency,
     count_max: usize,
-    known: HashMap<Digest, Known>,
+    /// As many as the queue holds.
+    in_flight: HashMap<Digest, InFlight>,
+    recorded: HashMap<Digest, Recorded>,
     /// Recorded events, oldest first, with the record that each stood for.
     order: VecDeque<(Digest, u64)>,
     forgotten_early: u64,
@@ -83,16 +96,13 @@ pub(crate) struct Window {
 
 impl Window {
     pub(crate) fn new(log_id: LogId, limits: Idempotency) -> Self {
-        // A hash table doubles when it is filled to seven eighths: the most buckets that fit, with a quarter of them
-        // left for events in flight, which stand in the same table.
-        let fit = (limits.memory_size_max / ENTRY_SIZE).max(8);
-        let buckets =
-            fit.checked_next_power_of_two().map_or(fit, |up| if up == fit { up } else { up / 2 });
         Self {
             log_id,
             limits,
-            count_max: buckets - buckets / 8 - buckets / 4,
-            known: HashMap::new(),
+            // The next one comes before the oldest goes.
+            count_max: buckets(limits.memory_size_max) / 16 * 7 - 1,
+            in_flight: HashMap::new(),
+            recorded: HashMap::new(),
             order: VecDeque::new(),
             forgotten_early: 0,
         }
@@ -110,19 +120,22 @@ impl Window {
 
     /// Forgets everything, to be filled anew; nothing may be in flight.
     pub(crate) fn clear(&mut self) {
-        self.known.clear();
+        self.recorded.clear();
         self.order.clear();
         self.forgotten_early = 0;
     }
 
     pub(crate) fn look(&self, key: &EventKey) -> Sighting {
-        match self.known.get(&key.id) {
-            None => Sighting::New,
-            Some(Known::InFlight { content, slot }) if *content == key.content => {
+        if let Some(InFlight { content, slot }) = self.in_flight.get(&key.id) {
+            return if *content == key.content {
                 Sighting::InFlight(Arc::clone(slot))
-            }
-            Some(Known::InFlight { .. }) => Sighting::Conflict(None),
-            Some(Known::Recorded { content, seq, timestamp, hash }) if *content == key.content => {
+            } else {
+                Sighting::Conflict(None)
+            };
+        }
+        match self.recorded.get(&key.id) {
+            None => Sighting::New,
+            Some(Recorded { content, seq, timestamp, hash }) if *content == key.content => {
                 Sighting::Recorded(Receipt {
                     log_id: self.log_id,
                     seq: *seq,
@@ -131,31 +144,30 @@ impl Window {
                     duplicate: true,
                 })
             }
-            Some(Known::Recorded { seq, .. }) => Sighting::Conflict(Some(*seq)),
+            Some(Recorded { seq, .. }) => Sighting::Conflict(Some(*seq)),
         }
     }
 
     /// Remembers an event that was queued.
     pub(crate) fn queued(&mut self, key: &EventKey, slot: &Arc<Slot>) {
-        let known = Known::InFlight { content: key.content, slot: Arc::clone(slot) };
-        self.known.insert(key.id, known);
+        let known = InFlight { content: key.content, slot: Arc::clone(slot) };
+        self.in_flight.insert(key.id, known);
     }
 
     /// Forgets an event that was not written.
     pub(crate) fn failed(&mut self, key: &EventKey) {
-        self.known.remove(&key.id);
+        self.in_flight.remove(&key.id);
     }
 
     /// Remembers an event that is durable, and forgets those whose time is over.
     pub(crate) fn recorded(&mut self, key: &EventKey, seq: u64, timestamp: Timestamp, hash: Hash) {
+        self.in_flight.remove(&key.id);
         self.order.push_back((key.id, seq));
-        self.known.insert(key.id, Known::Recorded { content: key.content, seq, timestamp, hash });
+        self.recorded.insert(key.id, Recorded { content: key.content, seq, timestamp, hash });
         while let Some((oldest, old)) = self.order.front().copied() {
             // An id that was forgotten and used again belongs to its later record.
-            let then = match self.known.get(&oldest) {
-                Some(Known::Recorded { seq, timestamp, .. }) if *seq == old => Some(*timestamp),
-                Some(Known::Recorded { .. } | Known::InFlight { .. }) | None => None,
-            };
+            let then = self.recorded.get(&oldest).filter(|known| known.seq == old);
+            let then = then.map(|known| known.timestamp);
             let over = then.is_none_or(|then| {
                 seq.saturating_sub(old) >= self.limits.records
                     && timestamp.unix_ns() - then.unix_ns() >= self.period_ns()
@@ -166,7 +178,7 @@ impl Window {
             self.forgotten_early += u64::from(!over);
             self.order.pop_front();
             if then.is_some() {
-                self.known.remove(&oldest);
+                self.recorded.remove(&oldest);
             }
         }
     }
@@ -174,6 +186,14 @@ impl Window {
     fn period_ns(&self) -> i128 {
         i128::try_from(self.limits.period.as_nanos()).unwrap_or(i128::MAX)
     }
+}
+
+/// Buckets of the largest table that fits into `memory_size_max` bytes. A hash table has a power of two of them, and once
+/// events come and go it is cleaned in place, instead of doubled, only as long as it is filled to less than seven
+/// sixteenths.
+fn buckets(memory_size_max: usize) -> usize {
+    let fit = (memory_size_max / BUCKET_SIZE).max(16);
+    1 << fit.ilog2()
 }
 
 #[cfg(test)]
@@ -224,15 +244,37 @@ mod tests {
 
     #[test]
     fn the_memory_cap_forgets_the_oldest_and_counts_it() {
-        let mut window = window(1_000_000, 10, 16 * ENTRY_SIZE);
+        let mut window = window(1_000_000, 10, 16 * BUCKET_SIZE);
         for seq in 0..20 {
             window.recorded(&key(&seq.to_string()), seq, at(0), Hash::ZERO);
         }
-        assert_eq!(window.count_max(), 10);
+        assert_eq!(window.count_max(), 6);
         assert_eq!(
-            (window.order.len(), window.known.len(), window.forgotten_early()),
-            (10, 10, 10)
+            (window.order.len(), window.recorded.len(), window.forgotten_early()),
+            (6, 6, 14)
         );
+    }
+
+    #[test]
+    fn the_tables_stay_within_the_cap_however_many_events_come_and_go() {
+        let cap = 1 << 20;
+        let mut window = window(1_000_000_000, 10, cap);
+        for seq in 0..200_000 {
+            window.recorded(&key(&seq.to_string()), seq, at(0), Hash::ZERO);
+            // What a table of this capacity has as buckets.
+            let buckets = (window.recorded.capacity() * 8 / 7).next_power_of_two();
+            let table = buckets * (size_of::<(Digest, Recorded)>() + 1);
+            let queue = window.order.capacity() * size_of::<(Digest, u64)>();
+            assert!(table + queue <= cap, "{table} + {queue} bytes at {seq}");
+        }
+    }
+
+    #[test]
+    fn the_default_cap_holds_the_records_that_are_promised() {
+        let limits = Idempotency::default();
+        let window = Window::new(LogId::from_bytes([0; 16]), limits);
+        let promised = usize::try_from(limits.records).unwrap();
+        assert!(window.count_max() >= promised, "{}", window.count_max());
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod args;
 mod commands;
 mod escape;
 mod exit;
+mod flags;
 mod hint;
 mod render;
 mod table;

@@ -41,7 +41,7 @@ pub struct Opened {
 impl Checkpoint {
     /// Spells the checkpoint as the text that is signed.
     pub fn text(&self) -> String {
-        format!("{}\n{}\n{}\n", self.origin, self.size, STANDARD.encode(self.root.as_bytes()))
+        format!("{}\n{}\n{}\n", self.origin, self.size, spell_root(&self.root))
     }
 
     /// Reads the text of a checkpoint.
@@ -92,6 +92,11 @@ pub(crate) fn parse_decimal(text: &str) -> Option<u64> {
     let first = text.bytes().next()?;
     let plain = first.is_ascii_digit() && (first != b'0' || text.len() == 1);
     plain.then(|| text.parse().ok()).flatten()
+}
+
+/// Spells a root as the text of a checkpoint has it: canonical base64.
+pub fn spell_root(root: &Hash) -> String {
+    STANDARD.encode(root.as_bytes())
 }
 
 /// Reads the canonical base64 of 32 bytes.

@@ -21,12 +21,13 @@ use indelible_format::tree::leaf_hash;
 use crate::error::HaltCause;
 use crate::history::line_of;
 use crate::identity::Identity;
-use crate::io::{IoFailure, Operation};
+use crate::in_place::stat_in_place;
+use crate::io::{IoFailure, Operation, write_whole};
 use crate::layout::Layout;
 use crate::segment::to_u64;
 use crate::signer::{SignError, Signer};
 use crate::storage::{FileId, Privacy, Storage, StorageFile};
-use crate::tree_store::{ExtendError, TreeStore, write_whole};
+use crate::tree_store::{ExtendError, TreeStore};
 
 /// Hashes that may wait for the tree before a checkpoint is made ahead of its time: 2 MiB of them.
 const FRESH_COUNT_MAX: usize = 64 * 1024;
@@ -266,7 +267,7 @@ impl Publisher {
             .history
             .sync_data()
             .map_err(|e| unknown(IoFailure::new(Operation::Sync, &path, e)))?;
-        check_in_place(self.storage.as_ref(), &path, state.history_id)
+        stat_in_place(self.storage.as_ref(), &path, state.history_id)
             .map_err(|cause| PublishError::Unknown(Arc::new(cause)))?;
         state.history_size += to_u64(line.len());
         state.noted = size;
@@ -366,21 +367,6 @@ impl Publisher {
 
 fn unknown(failure: IoFailure) -> PublishError {
     PublishError::Unknown(Arc::new(HaltCause::Io(failure)))
-}
-
-/// Fails where the file at `path` is not the one that was opened there: what is written to an unlinked file is lost.
-pub(crate) fn check_in_place(
-    storage: &dyn Storage,
-    path: &Path,
-    id: FileId,
-) -> Result<(), HaltCause> {
-    match storage.stat(path) {
-        Ok(stat) if stat.id == id => Ok(()),
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            Err(HaltCause::Io(IoFailure::new(Operation::Stat, path, e)))
-        }
-        Ok(_) | Err(_) => Err(HaltCause::Replaced { path: path.to_path_buf() }),
-    }
 }
 
 /// Whether the cadence goes on after a failure.

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use indelible_format::checkpoint::Checkpoint;
 use indelible_format::own::Continues;
 
-use crate::creation::not_locked;
 use crate::error::OpenError;
 use crate::history;
-use crate::io::{IoFailure, Operation};
+use crate::io::{IoFailure, Operation, exists};
+use crate::lock_file::not_locked;
 use crate::opening::layout_of;
 use crate::recovery::inspect::identity_of;
 use crate::storage::Storage;
@@ -33,7 +33,7 @@ pub fn continue_from(folder: impl AsRef<Path>, reason: &str) -> Result<Continues
     let layout = layout_of(folder)?;
     let storage: Arc<dyn Storage> =
         Arc::new(LocalStorage::new().map_err(IoFailure::of(Operation::Open, folder))?);
-    if !crate::creation::exists(storage.as_ref(), layout.folder())? {
+    if !exists(storage.as_ref(), layout.folder())? {
         return Err(OpenError::NotFound { folder: layout.folder().to_path_buf() });
     }
     // The old folder is evidence, and its disk may take no more writes: nothing is left in it.

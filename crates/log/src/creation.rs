@@ -16,14 +16,15 @@ use indelible_format::record::write_head;
 use indelible_format::tree::leaf_hash;
 
 use crate::error::{AppendError, OpenError};
-use crate::io::{IoFailure, Operation};
-use crate::keys::key_path;
+use crate::io::{IoFailure, Operation, exists, sync_folder, write_whole};
+use crate::keys::{folder_of, key_path};
 use crate::layout::Layout;
 use crate::left_over;
+use crate::lock_file::take_lock;
 use crate::options::Options;
 use crate::signer::Signer;
-use crate::storage::{Lock, LockError, Privacy, Storage};
-use crate::tree_store::{ExtendError, TreeStore, write_whole};
+use crate::storage::{Lock, Privacy, Storage};
+use crate::tree_store::{ExtendError, TreeStore};
 use crate::writer::salts::Salts;
 
 /// Makes the log and leaves it locked, under its name.
@@ -70,7 +71,7 @@ pub(crate) fn create(
     if let Some(secret) = secret {
         let line = zeroize::Zeroizing::new(format!("{}\n", secret.encode().as_str()));
         write_file(storage.as_ref(), &key, line.as_bytes(), Privacy::Owner)?;
-        sync_folder(storage.as_ref(), parent_of(&key))?;
+        sync_folder(storage.as_ref(), folder_of(&key))?;
     }
     sync_folder(storage.as_ref(), layout.parent())?;
     storage
@@ -129,7 +130,7 @@ fn write_contents(
     write_file(storage.as_ref(), &creating.checkpoint(), note.as_bytes(), Privacy::Group)?;
     sync_folder(storage.as_ref(), &creating.tree())?;
     sync_folder(storage.as_ref(), &creating.quarantine())?;
-    sync_folder(storage.as_ref(), creating.folder())
+    Ok(sync_folder(storage.as_ref(), creating.folder())?)
 }
 
 /// Record 0, with its line feed, and its hash.
@@ -160,44 +161,8 @@ fn genesis(
     Ok((line, hash))
 }
 
-/// Whether anything stands at `path`.
-pub(crate) fn exists(storage: &dyn Storage, path: &Path) -> Result<bool, IoFailure> {
-    match storage.stat(path) {
-        Ok(_) => Ok(true),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
-        Err(e) => Err(IoFailure::new(Operation::Stat, path, e)),
-    }
-}
-
-/// Takes the log's lock, or says who holds it.
-pub(crate) fn take_lock(
-    storage: &dyn Storage,
-    layout: &Layout,
-    holder: &str,
-) -> Result<Box<dyn Lock>, OpenError> {
-    storage.lock(&layout.lock(), holder).map_err(|error| not_locked(layout, error))
-}
-
-pub(crate) fn not_locked(layout: &Layout, error: LockError) -> OpenError {
-    match error {
-        LockError::Held { holder } => {
-            OpenError::Locked { folder: layout.folder().to_path_buf(), holder }
-        }
-        LockError::Io(e) => OpenError::Io(IoFailure::new(Operation::Lock, &layout.lock(), e)),
-    }
-}
-
-pub(crate) fn parent_of(path: &Path) -> &Path {
-    path.parent().unwrap_or(Path::new(""))
-}
-
 fn make_folder(storage: &dyn Storage, path: &Path) -> Result<(), IoFailure> {
     storage.create_folder(path).map_err(IoFailure::of(Operation::Create, path))
-}
-
-pub(crate) fn sync_folder(storage: &dyn Storage, path: &Path) -> Result<(), OpenError> {
-    storage.sync_folder(path).map_err(IoFailure::of(Operation::Sync, path))?;
-    Ok(())
 }
 
 fn write_file(

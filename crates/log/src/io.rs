@@ -1,9 +1,12 @@
-//! The one helper that builds I/O failures: which operation, on which path, why.
+//! The one helper that builds I/O failures (which operation, on which path, why), and the steps on files that several
+//! modules take.
 
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use crate::storage::{Storage, StorageFile};
 
 use rustix::io::Errno;
 
@@ -93,4 +96,39 @@ impl fmt::Display for Operation {
             Self::StartThread => "start a thread for",
         })
     }
+}
+
+/// Whether anything stands at `path`.
+pub(crate) fn exists(storage: &dyn Storage, path: &Path) -> Result<bool, IoFailure> {
+    match storage.stat(path) {
+        Ok(_) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(IoFailure::new(Operation::Stat, path, e)),
+    }
+}
+
+/// Syncs a folder.
+///
+/// # Durability
+/// As [`Storage::sync_folder`].
+pub(crate) fn sync_folder(storage: &dyn Storage, path: &Path) -> Result<(), IoFailure> {
+    storage.sync_folder(path).map_err(IoFailure::of(Operation::Sync, path))
+}
+
+/// Appends all of `bytes` with one write; a short write is an error.
+///
+/// # Durability
+/// None before the file is synced.
+pub(crate) fn write_whole(file: &dyn StorageFile, bytes: &[u8]) -> io::Result<()> {
+    let taken = file.append(bytes)?;
+    if taken == bytes.len() {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        io::ErrorKind::WriteZero,
+        format!(
+            "only {taken} of {} bytes were taken: is the disk full, or a file size limit (ulimit -f) reached?",
+            bytes.len()
+        ),
+    ))
 }

@@ -22,6 +22,11 @@ pub(crate) fn key_path(layout: &Layout, options: &Options) -> PathBuf {
     options.key_file.clone().unwrap_or_else(|| layout.key())
 }
 
+/// The folder that a key file is in.
+pub(crate) fn folder_of(key: &Path) -> &Path {
+    key.parent().unwrap_or(Path::new(""))
+}
+
 /// The signer of a log that is opened: the one given, or the one in the key file.
 pub(crate) fn load_signer(
     storage: &dyn Storage,

@@ -12,11 +12,11 @@ use indelible_format::own::OwnRecord;
 use indelible_format::record::{Content, Record};
 use zeroize::Zeroizing;
 
-use crate::creation::{exists, parent_of, sync_folder, take_lock};
 use crate::error::OpenError;
-use crate::io::{IoFailure, Operation};
-use crate::keys::{KEY_FILE_SIZE_MAX, read_key_file};
+use crate::io::{IoFailure, Operation, exists, sync_folder};
+use crate::keys::{KEY_FILE_SIZE_MAX, folder_of, read_key_file};
 use crate::layout::{ACTIVE, CHECKPOINT, HISTORY, LOCK, Layout, QUARANTINE, TREE};
+use crate::lock_file::take_lock;
 use crate::segment::Segment;
 use crate::storage::{Access, Kind, Storage};
 
@@ -45,7 +45,7 @@ pub(crate) fn remove(
             return Err(OpenError::KeyWithoutFolder { key: key.to_path_buf() });
         }
         storage.unlink(key).map_err(IoFailure::of(Operation::Remove, key))?;
-        sync_folder(storage, parent_of(key))?;
+        sync_folder(storage, folder_of(key))?;
     }
     for folder in [creating.tree(), creating.quarantine()] {
         if exists(storage, &folder)? {
@@ -54,7 +54,7 @@ pub(crate) fn remove(
     }
     remove_folder(storage, creating.folder())?;
     drop(lock);
-    sync_folder(storage, creating.parent())
+    Ok(sync_folder(storage, creating.parent())?)
 }
 
 /// Refuses a folder in which anything stands that a creation does not make.

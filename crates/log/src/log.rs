@@ -12,18 +12,19 @@ use std::thread::JoinHandle;
 use indelible_format::event::{Event, EventError, check_recorded_by, write_string};
 
 use crate::checkpoints::{Cadence, Noting, PublishError, Publisher, PublisherParts, lock};
-use crate::creation::{self, take_lock};
+use crate::creation;
 use crate::error::{
     AppendError, CheckpointError, CloseError, Halt, HaltCause, NotRemoved, Obstacle, OpenError,
 };
 use crate::idempotency::{EventKey, Window};
 use crate::identity::Identity;
-use crate::io::{IoFailure, Operation};
+use crate::io::{IoFailure, Operation, exists};
 use crate::keys::{key_path, load_signer};
 use crate::layout::Layout;
+use crate::lock_file::{holder, take_lock};
 use crate::opening::{
-    check_files, check_is_log, check_medium, check_parent, committer, holder, layout_of, local,
-    not_made, open_history,
+    check_files, check_is_log, check_medium, check_parent, committer, layout_of, local, not_made,
+    open_history,
 };
 use crate::options::{LastTimestamp, Options};
 use crate::pending::Pending;
@@ -36,8 +37,9 @@ use crate::recovery::tail::read_tail;
 use crate::segment::to_u64;
 use crate::storage::{Lock, Storage};
 use crate::tree_store::TreeStore;
-use crate::writer::group::{Submission, WhenFull, WindowState, Writer};
+use crate::writer::group::{WhenFull, WindowState, Writer};
 use crate::writer::salts::Salts;
+use crate::writer::submission::Submission;
 use crate::writer::timekeeper::Timekeeper;
 
 /// Bytes of an entry besides its fields, with a seq of 18 digits: the most that one has.
@@ -130,7 +132,7 @@ impl AuditLog {
     ) -> Result<Self, OpenError> {
         options.validate()?;
         let layout = layout_of(folder.as_ref())?;
-        if !creation::exists(storage.as_ref(), layout.folder())? {
+        if !exists(storage.as_ref(), layout.folder())? {
             return Err(OpenError::NotFound { folder: layout.folder().to_path_buf() });
         }
         check_is_log(storage.as_ref(), &layout)?;

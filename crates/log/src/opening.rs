@@ -7,9 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::checkpoints::{OpenHistory, Publisher};
-use crate::creation;
 use crate::error::{Insecurity, OpenError};
-use crate::io::{IoFailure, Operation};
+use crate::io::{IoFailure, Operation, exists};
 use crate::keys::check_private;
 use crate::layout::{CHECKPOINT, HISTORY, Layout, QUARANTINE, TREE, segment_number};
 use crate::options::{NetworkFileSystem, Options};
@@ -29,13 +28,6 @@ pub(crate) fn local(folder: &Path) -> Result<Arc<dyn Storage>, OpenError> {
 
 pub(crate) fn layout_of(folder: &Path) -> Result<Layout, OpenError> {
     Layout::of(folder).ok_or_else(|| OpenError::NoName { folder: folder.to_path_buf() })
-}
-
-/// What the lock file says of its holder.
-pub(crate) fn holder() -> String {
-    let program = std::env::args_os().next().unwrap_or_default();
-    let name = Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned();
-    format!("process {} ({name})", std::process::id())
 }
 
 pub(crate) fn check_medium(
@@ -75,7 +67,7 @@ fn is_of_a_log(name: &str) -> bool {
 
 /// Refuses where there is no folder to make the log's in.
 pub(crate) fn check_parent(storage: &dyn Storage, layout: &Layout) -> Result<(), OpenError> {
-    if creation::exists(storage, layout.parent())? {
+    if exists(storage, layout.parent())? {
         return Ok(());
     }
     Err(OpenError::NoParent { parent: layout.parent().to_path_buf() })
@@ -122,14 +114,14 @@ fn is_of_a_race(failure: &IoFailure, layout: &Layout, creating: &Layout) -> bool
 }
 
 fn is_there(storage: &dyn Storage, path: &Path) -> bool {
-    creation::exists(storage, path).unwrap_or(false)
+    exists(storage, path).unwrap_or(false)
 }
 
 /// Refuses folders and files of the log that somebody else owns or may write to.
 pub(crate) fn check_files(storage: &dyn Storage, layout: &Layout) -> Result<(), OpenError> {
     check_folder(storage, layout.folder())?;
     for folder in [layout.tree(), layout.quarantine()] {
-        if creation::exists(storage, &folder)? {
+        if exists(storage, &folder)? {
             check_folder(storage, &folder)?;
         }
     }

@@ -11,9 +11,9 @@ use indelible_format::chain::Hash;
 use indelible_format::tile::{fold, node_span, row_count, rows};
 use indelible_format::tree::{Frontier, NodeId};
 
-use crate::checkpoints::check_in_place;
 use crate::error::HaltCause;
-use crate::io::{IoFailure, Operation};
+use crate::in_place::stat_in_place;
+use crate::io::{IoFailure, Operation, write_whole};
 use crate::layout::Layout;
 use crate::segment::{read_range, to_u64};
 use crate::storage::{Access, FileId, Privacy, Stat, Storage, StorageFile};
@@ -144,7 +144,7 @@ impl TreeStore {
         for (index, (row, _)) in self.rows.iter().zip(extensions).enumerate() {
             let path = self.path(index);
             row.file.sync_data().map_err(|e| unknown(IoFailure::new(Operation::Sync, &path, e)))?;
-            check_in_place(self.storage.as_ref(), &path, row.id).map_err(ExtendError::Unknown)?;
+            stat_in_place(self.storage.as_ref(), &path, row.id).map_err(ExtendError::Unknown)?;
         }
         Ok(())
     }
@@ -305,19 +305,4 @@ fn read_hashes(file: &dyn StorageFile, from: u64, to: u64) -> std::io::Result<Ve
     let bytes = read_range(file, from.saturating_mul(HASH_SIZE), to.saturating_mul(HASH_SIZE))?;
     let (hashes, _) = bytes.as_chunks::<32>();
     Ok(hashes.iter().map(|hash| Hash::from_bytes(*hash)).collect())
-}
-
-/// Appends all of `bytes` with one write; a short write is an error.
-pub(crate) fn write_whole(file: &dyn StorageFile, bytes: &[u8]) -> std::io::Result<()> {
-    let taken = file.append(bytes)?;
-    if taken == bytes.len() {
-        return Ok(());
-    }
-    Err(std::io::Error::new(
-        std::io::ErrorKind::WriteZero,
-        format!(
-            "only {taken} of {} bytes were taken: is the disk full, or a file size limit (ulimit -f) reached?",
-            bytes.len()
-        ),
-    ))
 }

@@ -10,8 +10,8 @@ use indelible::format::note::Note;
 use indelible::{AuditLog, OpenError};
 
 use super::recovery;
-use crate::args::Opening;
 use crate::exit::Exit;
+use crate::flags::Opening;
 use crate::render::{self, Output};
 
 /// More bytes than any note has that a parser accepts.

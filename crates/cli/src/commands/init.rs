@@ -7,8 +7,8 @@ use clap::Args;
 use indelible::format::identity::Origin;
 use indelible::{AuditLog, OpenError, Options, Problem, continue_from};
 
-use crate::args::Medium;
 use crate::exit::Exit;
+use crate::flags::Medium;
 use crate::hint::quote;
 use crate::render::{self, Output};
 

@@ -13,8 +13,8 @@ use indelible::format::proof::bundle::Bundle;
 use indelible::{AuditLog, OpenError, ProveError, Prover};
 
 use super::{proof_file, recovery};
-use crate::args::Opening;
 use crate::exit::Exit;
+use crate::flags::Opening;
 use crate::hint::{self, quote};
 use crate::render::{self, Output};
 use crate::value;

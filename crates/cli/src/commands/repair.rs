@@ -6,8 +6,8 @@ use clap::Args;
 use indelible::{Repair as Repairing, RepairPlan};
 
 use super::recovery;
-use crate::args::Opening;
 use crate::exit::Exit;
+use crate::flags::Opening;
 use crate::hint::quote;
 use crate::render::{self, Output};
 

@@ -6,12 +6,12 @@ use indelible_format::record::parse_head;
 use indelible_format::tile::{row_count, rows};
 
 use super::snapshot::Notes;
+use crate::io::write_whole;
 use crate::io::{IoFailure, Operation};
 use crate::layout::Layout;
 use crate::recovery::quarantine::is_tmp;
 use crate::segment::{Segment, read_range, to_u64};
 use crate::storage::{Access, Kind, Privacy, Storage, StorageFile};
-use crate::tree_store::write_whole;
 
 const CHUNK: u64 = 1 << 20;
 const HASH_SIZE: u64 = 32;

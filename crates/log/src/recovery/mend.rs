@@ -7,7 +7,7 @@ use indelible_format::own::{Adopt, Announcement, OwnRecord, Recover, TailKind};
 use indelible_format::record::{Content, Record};
 
 use crate::error::OpenError;
-use crate::io::{IoFailure, Operation};
+use crate::io::{IoFailure, Operation, exists};
 use crate::layout::{ACTIVE, Layout};
 use crate::lines::Line;
 use crate::recovery::inspect::{Inspection, Seen, refused};
@@ -90,7 +90,7 @@ impl Mend<'_> {
 
     fn remove_tmp(&self) -> Result<(), OpenError> {
         let tmp = self.layout.checkpoint_tmp();
-        if crate::creation::exists(self.storage.as_ref(), &tmp)? {
+        if exists(self.storage.as_ref(), &tmp)? {
             self.storage.unlink(&tmp).map_err(IoFailure::of(Operation::Remove, &tmp))?;
             self.sync_folder(self.layout.folder())?;
         }

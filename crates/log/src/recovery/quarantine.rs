@@ -9,15 +9,14 @@ use std::path::{Path, PathBuf};
 use indelible_format::chain::Hash;
 use sha2::{Digest as _, Sha256};
 
-use crate::creation::exists;
 use crate::error::OpenError;
-use crate::io::{IoFailure, Operation};
+use crate::io::write_whole;
+use crate::io::{IoFailure, Operation, exists};
 use crate::layout::{Layout, QUARANTINE};
 use crate::recovery::inspect::refused;
 use crate::segment::{read_range, to_u64};
 use crate::storage::{Access, Kind, Privacy, Storage};
 use crate::tail::{TAIL_READ_SIZE, TORN_SIZE_MAX};
-use crate::tree_store::write_whole;
 use crate::verify::{Finding, Problem};
 
 /// The quarantine of one log.

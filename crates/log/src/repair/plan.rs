@@ -5,6 +5,7 @@ use std::fmt;
 use indelible_format::own::TailKind;
 
 use crate::error::OpenError;
+use crate::io::exists;
 use crate::layout::{HISTORY, QUARANTINE, TREE};
 use crate::recovery::mend::Mend;
 use crate::recovery::quarantine::is_tmp;
@@ -170,7 +171,7 @@ pub(super) fn steps_of(mend: &Mend<'_>) -> Result<Vec<RepairStep>, OpenError> {
 
 fn tmp_files(mend: &Mend<'_>) -> Result<Vec<RepairStep>, OpenError> {
     let mut steps = Vec::new();
-    if crate::creation::exists(mend.storage.as_ref(), &mend.layout.checkpoint_tmp())? {
+    if exists(mend.storage.as_ref(), &mend.layout.checkpoint_tmp())? {
         steps.push(RepairStep::RemoveTmp { file: "checkpoint.tmp".to_owned() });
     }
     let mut left = |name: &str, files: Vec<String>, is_own: fn(&str) -> bool| {

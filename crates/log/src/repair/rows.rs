@@ -8,11 +8,10 @@ use std::path::{Path, PathBuf};
 use super::error::RepairError;
 use super::survey::Survey;
 use super::walk::{Stopped, walk};
-use crate::creation::exists;
-use crate::io::{IoFailure, Operation};
+use crate::io::{IoFailure, Operation, exists, write_whole};
 use crate::layout::Layout;
 use crate::storage::{Privacy, Storage, StorageFile};
-use crate::tree_store::{is_row_tmp, write_whole};
+use crate::tree_store::is_row_tmp;
 use crate::verify::{Finding, Problem};
 
 /// Bytes of a row that are gathered before they are written.

@@ -9,14 +9,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use indelible_format::chain::Hash;
-use indelible_format::checkpoint::Checkpoint;
+use indelible_format::checkpoint::{Checkpoint, spell_root};
 use indelible_format::identity::Origin;
 use indelible_format::note::{Note, VerifierKey};
 
 use super::collect::Findings;
 use super::evidence::flips;
 use super::finding::{Finding, FindingClass, Problem};
-use super::report::as_in_checkpoint;
 use crate::history::{self, StoredNote};
 use crate::io::{IoFailure, Operation};
 use crate::layout::{CHECKPOINT, HISTORY, Layout};
@@ -247,8 +246,8 @@ impl SignedRoots {
         let root = SignedRoot { root: checkpoint.root, noted, kept: None };
         match self.roots.get(&checkpoint.size) {
             Some(first) if first.root != root.root => Err(Finding::new(Problem::Forked)
-                .expected(as_in_checkpoint(&first.root))
-                .found(as_in_checkpoint(&root.root))
+                .expected(spell_root(&first.root))
+                .found(spell_root(&root.root))
                 .evidence(format!(
                     "for {} records the note in {} gives the other root; both are signed",
                     checkpoint.size,

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use indelible_format::chain::Hash;
-use indelible_format::checkpoint::Checkpoint;
+use indelible_format::checkpoint::spell_root;
 use indelible_format::identity::{LogId, Origin};
 use serde::Serialize;
 
@@ -184,15 +184,8 @@ impl Report {
 
     /// The root as a checkpoint spells it.
     pub(super) fn root_base64(&self) -> Option<String> {
-        self.root.map(|root| as_in_checkpoint(&root))
+        self.root.map(|root| spell_root(&root))
     }
-}
-
-/// A root as a checkpoint spells it, to compare with one by eye.
-pub(super) fn as_in_checkpoint(root: &Hash) -> String {
-    let origin = Origin::unnamed(&LogId::from_bytes([0; 16]));
-    let text = Checkpoint { origin, size: 0, root: *root }.text();
-    text.lines().nth(2).unwrap_or_default().to_owned()
 }
 
 #[derive(Serialize)]

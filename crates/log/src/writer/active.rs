@@ -7,9 +7,10 @@
 use std::path::PathBuf;
 
 use crate::error::HaltCause;
+use crate::in_place::stat_in_place;
+use crate::io::write_whole;
 use crate::io::{IoFailure, Operation};
 use crate::storage::{FileId, Stat, Storage, StorageFile};
-use crate::tree_store::write_whole;
 
 /// Disk space is reserved in steps as large as the file, within these bounds: a small log takes little, and a large
 /// one asks seldom.
@@ -70,16 +71,10 @@ impl Active {
     /// On success they are on the disk.
     pub(crate) fn sync(&mut self, storage: &dyn Storage, more: u64) -> Result<(), HaltCause> {
         let expected = self.size + more;
-        let failed = |operation, e| HaltCause::Io(IoFailure::new(operation, &self.path, e));
-        self.file.sync_data().map_err(|e| failed(Operation::Sync, e))?;
-        let stat = match storage.stat(&self.path) {
-            Ok(stat) => stat,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(self.replaced()),
-            Err(e) => return Err(failed(Operation::Stat, e)),
-        };
-        if stat.id != self.id {
-            return Err(self.replaced());
-        }
+        self.file
+            .sync_data()
+            .map_err(|e| HaltCause::Io(IoFailure::new(Operation::Sync, &self.path, e)))?;
+        let stat = stat_in_place(storage, &self.path, self.id)?;
         if stat.size != expected {
             let path = self.path.clone();
             return Err(HaltCause::SizeChanged { path, expected, found: stat.size });
@@ -100,9 +95,5 @@ impl Active {
 
     fn failure(&self, operation: Operation) -> impl FnOnce(std::io::Error) -> IoFailure {
         IoFailure::of(operation, &self.path)
-    }
-
-    fn replaced(&self) -> HaltCause {
-        HaltCause::Replaced { path: self.path.clone() }
     }
 }

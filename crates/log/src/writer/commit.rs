@@ -26,8 +26,8 @@ use crate::segment::to_u64;
 use crate::signer::unsigned;
 use crate::storage::Storage;
 use crate::writer::active::Active;
-use crate::writer::group::Submission;
 use crate::writer::salts::Salts;
+use crate::writer::submission::Submission;
 use crate::writer::timekeeper::Timekeeper;
 
 /// Why a step of the committer did not succeed.

@@ -15,37 +15,12 @@ use std::time::Duration;
 
 use crate::checkpoints::lock;
 use crate::error::{AppendError, Halt, HaltCause, NotRemoved, Obstacle};
-use crate::idempotency::{EventKey, Sighting, Window};
+use crate::idempotency::{Sighting, Window};
 use crate::io::IoFailure;
 use crate::options::GROUP_SIZE_MAX;
 use crate::pending::{Outcome, Slot};
 use crate::writer::commit::Committer;
-
-/// Bytes that head, link suffix and line feed add to the fields, at the most.
-const FRAME_SIZE_MAX: usize = 256;
-
-/// An event that was accepted: its stored fields, and where its outcome goes.
-#[derive(Debug)]
-pub(crate) struct Submission {
-    fields: Vec<u8>,
-    key: Option<EventKey>,
-    slot: Arc<Slot>,
-}
-
-impl Submission {
-    /// `fields` are everything between timestamp and link suffix.
-    pub(crate) fn new(fields: Vec<u8>, key: Option<EventKey>) -> Self {
-        Self { fields, key, slot: Arc::default() }
-    }
-
-    pub(crate) fn fields(&self) -> &[u8] {
-        &self.fields
-    }
-
-    fn size(&self) -> usize {
-        self.fields.len() + FRAME_SIZE_MAX
-    }
-}
+use crate::writer::submission::Submission;
 
 /// What a caller does when the queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

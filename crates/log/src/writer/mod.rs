@@ -1,6 +1,6 @@
 //! Writing: from an event that a caller hands over to a record that no crash takes away.
 //!
-//! - [`group`]: the queue, who commits and who waits;
+//! - [`group`]: the queue of [`submission`]s, who commits and who waits;
 //! - [`commit`]: the one commit point, and [`active`], the file that it writes to;
 //! - [`rotation`]: what happens when the file is full, and retention;
 //! - [`salts`]: the random bits of records;
@@ -13,4 +13,5 @@ pub(crate) mod commit;
 pub(crate) mod group;
 mod rotation;
 pub(crate) mod salts;
+pub(crate) mod submission;
 pub(crate) mod timekeeper;

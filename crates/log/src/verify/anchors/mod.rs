@@ -11,6 +11,7 @@ mod held;
 mod kept;
 mod receipts;
 
+use indelible_format::checkpoint::spell_root;
 use indelible_format::identity::Origin;
 use indelible_format::note::VerifierKey;
 use indelible_format::tree::empty_root;
@@ -21,11 +22,10 @@ pub use self::receipts::{ReceiptError, ReceiptFault, Receipts};
 use super::VerifyError;
 use super::collect::Findings;
 use super::finding::{Finding, Problem};
+use super::ground::{End, Ground};
 use super::notes::SignedRoots;
 use super::plan::{Identity, Planned};
 use super::progress::Progress;
-use super::report::as_in_checkpoint;
-use super::walk::{End, Ground};
 use crate::layout::ACTIVE;
 use crate::segment::to_u64;
 
@@ -132,8 +132,8 @@ impl Anchors {
                 }
                 out.add(
                     finding
-                        .expected(as_in_checkpoint(&root))
-                        .found(as_in_checkpoint(&known.root))
+                        .expected(spell_root(&root))
+                        .found(spell_root(&known.root))
                         .evidence(kept.is_given())
                         .evidence(format!(
                             "for {size} records the note in {} gives the other root; both are signed",

@@ -20,8 +20,8 @@ use indelible_format::record::Depth;
 
 use self::chunk::{Buffers, Chunk};
 pub(super) use self::run::{Piece, Run};
+use super::ground::Ground;
 use super::plan::Plan;
-use super::walk::Ground;
 use crate::segment::{Segment, to_u64};
 use crate::storage::{Access, StorageFile};
 

@@ -1,8 +1,8 @@
 //! What the scan vouches for in a log that is whole: all but the log's own records.
 
+use super::super::ground::Ground;
 use super::super::notes::{self, Malformed, SignedRoots};
 use super::super::scan::{Feed, Scan};
-use super::super::walk::Ground;
 use super::super::{Findings, Plan};
 use super::*;
 use crate::layout::Layout;

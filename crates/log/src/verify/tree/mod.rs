@@ -15,6 +15,7 @@ mod tests;
 use std::ops::Range;
 
 use indelible_format::chain::Hash;
+use indelible_format::checkpoint::spell_root;
 use indelible_format::tile;
 use indelible_format::tree::{Frontier, leaf_hash};
 
@@ -22,7 +23,6 @@ use super::collect::Findings;
 use super::finding::{Finding, Problem};
 use super::notes::{SignedRoot, SignedRoots};
 use super::place::Place;
-use super::report::as_in_checkpoint;
 use super::rows::{Gap, HASH_SIZE, Row};
 use super::scan::{Piece, Run};
 use crate::io::IoFailure;
@@ -367,9 +367,8 @@ impl<'a> Tree<'a> {
             Some(place) => finding.at(&*place.file, place.offset).record(place.seq),
             None => finding.in_file("tree/0"),
         };
-        finding = finding
-            .expected(as_in_checkpoint(&signed.root))
-            .found(as_in_checkpoint(&self.by_records.root()));
+        finding =
+            finding.expected(spell_root(&signed.root)).found(spell_root(&self.by_records.root()));
         finding = finding.evidence(format!(
             "the root over the first {size} records is signed in {}",
             signed.place()
@@ -417,8 +416,8 @@ impl<'a> Tree<'a> {
             None => format!("what was changed is one of the first {size} records"),
         };
         finding = finding
-            .expected(as_in_checkpoint(&signed.root))
-            .found(as_in_checkpoint(&self.by_records.root()))
+            .expected(spell_root(&signed.root))
+            .found(spell_root(&self.by_records.root()))
             .evidence(format!(
                 "the root over the first {size} records is signed in {}",
                 signed.place()
@@ -441,8 +440,8 @@ impl<'a> Tree<'a> {
         out.add(
             Finding::new(Problem::RowsDiffer)
                 .at(self.row_name(0), from.saturating_mul(HASH_SIZE))
-                .expected(format_args!("root {}", as_in_checkpoint(&signed)))
-                .found(format_args!("root {}", as_in_checkpoint(&self.by_records.root())))
+                .expected(format_args!("root {}", spell_root(&signed)))
+                .found(format_args!("root {}", spell_root(&self.by_records.root())))
                 .evidence(format!(
                     "it is a leaf of the pruned records {from} to {}, and only a copy of the row has it",
                     self.size() - 1

@@ -22,7 +22,7 @@ use self::medium::{next_line, unreadable_range};
 use super::VerifyError;
 use super::collect::Findings;
 use super::finding::{Finding, Problem};
-use super::notes::SignedRoots;
+use super::ground::{End, Ground};
 use super::place::Place;
 use super::plan::Plan;
 use super::policy::Policy;
@@ -30,19 +30,8 @@ use super::progress::Progress;
 use super::scan::Feed;
 use super::stretches::Stretches;
 use super::tree::Tree;
-use crate::layout::Layout;
 use crate::lines::{Line, Lines, Source};
 use crate::segment::{Segment, to_u64};
-use crate::storage::Storage;
-
-/// The folder, as the walk sees it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ground<'a> {
-    pub(super) storage: &'a dyn Storage,
-    pub(super) layout: &'a Layout,
-    pub(super) plan: &'a Plan,
-    pub(super) roots: &'a SignedRoots,
-}
 
 /// The record before.
 #[derive(Clone, Copy, Debug)]
@@ -84,17 +73,6 @@ enum Next {
     At(u64),
     /// With the next segment.
     Segment,
-}
-
-/// How the walk ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// It has seen everything.
-    Complete,
-    /// It was told to stop.
-    Stopped,
-    /// A segment was gone, which retention explains: everything has to begin again.
-    Gone,
 }
 
 /// The walk, and what it has learnt.

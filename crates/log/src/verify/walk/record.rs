@@ -12,10 +12,11 @@ use indelible_format::tree::leaf_hash;
 
 use super::super::collect::Findings;
 use super::super::finding::Problem;
+use super::super::ground::Ground;
 use super::super::place::Place;
 use super::super::plan::{Plan, Planned};
 use super::super::policy::Own;
-use super::{Current, Ground, Last, Walk};
+use super::{Current, Last, Walk};
 use crate::lines::Line;
 
 impl Walk<'_> {

@@ -323,8 +323,8 @@ mod tests {
     fn an_outcome_that_there_is_not_is_refused() {
         assert!(outcome_pattern("denied").is_ok() && outcome_pattern("*e*").is_ok());
         assert_eq!(
-            outcome_pattern("sucess").expect_err("no outcome").to_string(),
-            "`sucess` is no outcome: it takes success, failure, denied or unknown, or a pattern that one of them fits"
+            outcome_pattern("succeeded").expect_err("no outcome").to_string(),
+            "`succeeded` is no outcome: it takes success, failure, denied or unknown, or a pattern that one of them fits"
         );
         assert_eq!(
             pattern("a\\").expect_err("no pattern").to_string(),

@@ -106,8 +106,8 @@ fn a_value_that_is_none_is_named_with_what_the_flag_takes() {
         ),
         (["--action", ""], &["--action <PATTERN>", "no record has an empty value there"]),
         (
-            ["--outcome", "sucess"],
-            &["'sucess'", "--outcome", "success, failure, denied or unknown"],
+            ["--outcome", "succeeded"],
+            &["'succeeded'", "--outcome", "success, failure, denied or unknown"],
         ),
         (["--session", "user"], &["'user'", "--session <PATH=PATTERN>", "write PATH=PATTERN"]),
         (["--session", "a..b=1"], &["--session", "a name of the path is empty"]),

@@ -6,34 +6,38 @@ use std::collections::HashMap;
 
 use super::finding::{Finding, FindingClass, Problem};
 
-/// Findings of one problem that are kept; more are counted.
-const KEPT_PER_PROBLEM: u64 = 50;
+/// Findings of one problem and class that are kept; more are counted. So none is left out of which there is no like, and
+/// the verdict, which follows from those that are kept, follows from all.
+const KEPT_PER_KIND: u64 = 50;
 
 /// Findings in the order in which they were made.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     kept: Vec<Finding>,
-    counts: HashMap<Problem, u64>,
+    counts: HashMap<(Problem, FindingClass), u64>,
 }
 
 impl Findings {
     pub(super) fn add(&mut self, finding: Finding) {
-        let count = self.counts.entry(finding.problem).or_default();
+        let count = self.counts.entry((finding.problem, finding.class)).or_default();
         *count += 1;
-        if *count <= KEPT_PER_PROBLEM {
+        if *count <= KEPT_PER_KIND {
             self.kept.push(finding);
         }
     }
 
     /// Puts what `other` found behind what is here.
     pub(super) fn append(&mut self, other: Self) {
-        for (problem, count) in &other.counts {
-            let kept = other.kept.iter().filter(|finding| finding.problem == *problem).count();
-            let left_out = count - u64::try_from(kept).unwrap_or(*count);
-            *self.counts.entry(*problem).or_default() += left_out;
-        }
+        let mut left_out = other.counts;
         for finding in other.kept {
+            if let Some(count) = left_out.get_mut(&(finding.problem, finding.class)) {
+                *count = count.saturating_sub(1);
+            }
             self.add(finding);
+        }
+        // Only now: what is counted as left out must not keep out what is here.
+        for (kind, count) in left_out {
+            *self.counts.entry(kind).or_default() += count;
         }
     }
 
@@ -84,5 +88,26 @@ mod tests {
         assert_eq!(kept.first().and_then(|f| f.seq), Some(0));
         let tail: Vec<_> = kept.iter().rev().take(3).map(|f| f.problem).collect();
         assert_eq!(tail, [Problem::NotAnchored, Problem::TailTorn, Problem::CutOff]);
+    }
+
+    #[test]
+    fn however_many_there_are_of_a_problem_the_first_of_each_class_is_kept() {
+        for count in [1, 49, 50, 51, 99, 100, 101, 1_000] {
+            let mut notes = Findings::default();
+            for _ in 0..count {
+                notes.add(Finding::new(Problem::Forked));
+                notes.add(Finding::new(Problem::Forked).class(FindingClass::Damage));
+            }
+            let mut all = Findings::default();
+            all.add(Finding::new(Problem::NotAnchored));
+            all.append(notes);
+            assert!(all.has_fault(), "{count}");
+            let (kept, left_out) = all.finish();
+            let of = |class| kept.iter().filter(|finding| finding.class == class).count();
+            assert_eq!(of(FindingClass::Tampering), count.min(50), "{count}");
+            assert_eq!(of(FindingClass::Damage), count.min(50), "{count}");
+            let total = u64::try_from(kept.len()).unwrap() + left_out;
+            assert_eq!(total, u64::try_from(2 * count + 1).unwrap(), "{count}");
+        }
     }
 }

@@ -166,8 +166,8 @@ impl Verifier {
     /// Checks the whole form of every record: each field of what clients sent, byte by byte.
     ///
     /// Without this, of a client's event it checks the head, the link suffix and the hash: that it is what the log wrote.
-    /// Only a faulty writer can put a line into a log that passes these and is no record. The log's own records are
-    /// always checked in full.
+    /// Only a faulty writer can put a line below the last checkpoint that passes these and is no record. The log's own
+    /// records, and those that no signature covers, are always checked in full.
     #[must_use]
     pub fn strict(mut self) -> Self {
         self.depth = Depth::Form;

@@ -116,7 +116,8 @@ impl Report {
         let next = self.next_seq.unwrap_or(0);
         let has_key = self.anchors.keys > 0;
         let signed = self.checkpoint_size.unwrap_or(0).min(next);
-        match self.anchors.covered.filter(|covered| *covered > 0) {
+        let covered = self.anchors.covered.filter(|covered| *covered > 0);
+        let mut sentence = match covered {
             None if !has_key => "not ruled out, since nothing from outside the log was held against it: that its end \
                                  was cut off, that it was rolled back to an older copy, or that all of it was \
                                  rewritten under a key of somebody's own"
@@ -127,18 +128,54 @@ impl Report {
                  else rewrote the first {signed} records, which that key signed"
             ),
             Some(covered) if covered >= next => format!(
-                "not ruled out: that more records followed these {next} and were cut off or rolled back; these {next} \
-                 are as they were when what was held against them was made"
+                "not ruled out: that more records followed these {next} and were cut off or rolled back; {} are as they \
+                 were when what was held against them was made",
+                self.fixed(covered)
             ),
             Some(covered) => format!(
                 "not ruled out: that records after the first {covered} were cut off, rolled back or, by {}, rewritten; \
-                 the first {covered} are as they were when what was held against them was made",
-                if has_key {
+                 {} are as they were when what was held against them was made",
+                if has_key && covered < signed {
                     "somebody who has the private key"
                 } else {
                     "anybody who can write the files"
-                }
+                },
+                self.fixed(covered)
             ),
+        };
+        let known = covered.unwrap_or(0).max(signed);
+        if known < next && (has_key || covered.is_some()) {
+            let (which, what) = match next - known {
+                1 => (format!("record {known} is"), "it"),
+                _ => (format!("records {known} to {} are", next - 1), "them"),
+            };
+            sentence = format!(
+                "{sentence}; {which} under no signature: anybody who can write the files may have added {what}"
+            );
+        }
+        if self.rests_on_its_own_key() {
+            sentence.push_str(
+                "; nor that what was removed or blanked was so by somebody else, since the records that announce it are \
+                 signed by a key that only the log names",
+            );
+        }
+        sentence
+    }
+
+    /// Whether records were pruned or redacted, and no key from outside says who announced that: a key that only the log
+    /// itself names may be anybody's.
+    pub fn rests_on_its_own_key(&self) -> bool {
+        let excused = |finding: &Finding| {
+            matches!(finding.class, FindingClass::Pruned | FindingClass::Redacted)
+        };
+        self.anchors.keys == 0 && self.findings.iter().any(excused)
+    }
+
+    /// The records that what was kept outside fixes.
+    fn fixed(&self, covered: u64) -> String {
+        match self.anchors.covered_from {
+            0 => format!("the first {covered}"),
+            from => format!("records {from} to {}", covered.saturating_sub(1)),
         }
     }
 
@@ -146,7 +183,7 @@ impl Report {
     ///
     /// Members, always all of them, in this order: `schema` (1; grows when a member changes its meaning or goes, not
     /// when one is added), `verdict` (`sound`, `torn`, `broken`, `unfinished`), `anchored`, `anchors` (`keys`, `checkpoints`,
-    /// `checkpoints_unknown`, `receipts`, `receipts_pruned`, `covered`), `not_ruled_out` (a sentence), `log_id`,
+    /// `checkpoints_unknown`, `receipts`, `receipts_pruned`, `covered`, `covered_from`), `not_ruled_out` (a sentence), `log_id`,
     /// `origin`, `segments`, `first_seq`, `records`, `next_seq`, `head` (hexadecimal), `root` (base64, as in a
     /// checkpoint), `checkpoint_size`, `checkpoints`, `checkpoints_unknown`, `findings`, `suppressed`, `complete`,
     /// `stretches`, `stretches_left_out`. A stretch has `first_seq`, `last_seq`, `file`, `offset` and `vouched_by`
@@ -221,13 +258,22 @@ struct JsonAnchors {
     receipts: u64,
     receipts_pruned: u64,
     covered: Option<u64>,
+    covered_from: u64,
 }
 
 impl JsonAnchors {
     fn of(anchors: &Anchoring) -> Self {
         let Anchoring { keys, checkpoints, checkpoints_unknown, .. } = *anchors;
-        let Anchoring { receipts, receipts_pruned, covered, .. } = *anchors;
-        Self { keys, checkpoints, checkpoints_unknown, receipts, receipts_pruned, covered }
+        let Anchoring { receipts, receipts_pruned, covered, covered_from, .. } = *anchors;
+        Self {
+            keys,
+            checkpoints,
+            checkpoints_unknown,
+            receipts,
+            receipts_pruned,
+            covered,
+            covered_from,
+        }
     }
 }
 
@@ -306,7 +352,7 @@ pub(super) mod tests {
             report(vec![finding]).to_json(),
             concat!(
                 r#"{"schema":1,"verdict":"broken","anchored":false,"anchors":{"keys":0,"checkpoints":0,"#,
-                r#""checkpoints_unknown":0,"receipts":0,"receipts_pruned":0,"covered":null},"#,
+                r#""checkpoints_unknown":0,"receipts":0,"receipts_pruned":0,"covered":null,"covered_from":0},"#,
                 r#""not_ruled_out":"not ruled out: anything, until what was found is explained","#,
                 r#""log_id":"01010101010101010101010101010101","origin":"example.com/audit","segments":2,"#,
                 r#""first_seq":0,"records":3,"next_seq":3,"#,
@@ -340,6 +386,25 @@ pub(super) mod tests {
         assert!(sentence(1, Some(2)).contains("by somebody who has the private key, rewritten"));
         let all = sentence(0, Some(3));
         assert!(all.contains("that more records followed these 3"), "{all}");
+        assert!(!all.contains("no signature"), "{all}");
+    }
+
+    #[test]
+    fn what_no_signature_covers_and_who_announced_a_removal_is_not_ruled_out() {
+        let of = |keys, covered, signed, findings| {
+            let anchors = Anchoring { keys, covered, ..Anchoring::default() };
+            Report { anchors, checkpoint_size: Some(signed), ..report(findings) }.not_ruled_out()
+        };
+        let tail = of(1, Some(1), 1, vec![]);
+        assert!(tail.contains("by anybody who can write the files, rewritten"), "{tail}");
+        assert!(tail.contains("records 1 to 2 are under no signature"), "{tail}");
+        assert!(of(1, None, 2, vec![]).contains("record 2 is under no signature"));
+        let pruned = || vec![Finding::new(Problem::Pruned)];
+        assert!(of(0, Some(3), 3, pruned()).contains("a key that only the log names"));
+        assert!(!of(1, Some(3), 3, pruned()).contains("a key that only the log names"));
+        let anchors = Anchoring { covered: Some(3), covered_from: 2, ..Anchoring::default() };
+        let from = Report { anchors, ..report(vec![]) }.not_ruled_out();
+        assert!(from.contains("records 2 to 2 are as they were"), "{from}");
     }
 
     #[test]

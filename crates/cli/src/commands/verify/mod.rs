@@ -54,7 +54,8 @@ pub(crate) struct Verify {
     /// Check the whole form of every record, field by field
     ///
     /// Without this, of a client's event it checks where it stands, its link and its hash: that it is what the log wrote.
-    /// Only a faulty writer could put a line into a log that passes these and is no record.
+    /// Only a faulty writer could put a line below the last checkpoint that passes these and is no record; what no
+    /// signature covers is always checked in full.
     #[arg(long)]
     strict: bool,
 
@@ -164,6 +165,10 @@ fn why_not_anchored(report: &Report) -> Option<&'static str> {
         Some("nothing from outside was held against the log")
     } else if has(FindingClass::KeyUnknown) {
         Some("there are checkpoints by keys that are not known")
+    } else if report.rests_on_its_own_key() {
+        Some(
+            "records were pruned or redacted, and the key that announced it is known only from the log: give --key",
+        )
     } else {
         None
     }

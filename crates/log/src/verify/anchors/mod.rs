@@ -53,14 +53,18 @@ pub struct Anchoring {
     pub receipts: u64,
     /// Those of them whose records were pruned: their hashes were compared, their timestamps could not be.
     pub receipts_pruned: u64,
-    /// From record 0 on, how many records are those that a kept checkpoint or receipt is of, if the log is whole.
+    /// How many records, counted from record 0, are those that a kept checkpoint or receipt is of, if the log is whole.
     pub covered: Option<u64>,
+    /// The first of the records that `covered` is about: a checkpoint fixes all before it, a receipt, through the chain,
+    /// those that are in the folder.
+    pub covered_from: u64,
 }
 
 impl Anchoring {
     /// Whether anything from outside was held against the log.
     pub(super) fn is_anchored(&self) -> bool {
-        self.keys > 0 || self.checkpoints > 0 || self.receipts > 0
+        // A receipt of a pruned record fixes one leaf, and nothing of what is there.
+        self.keys > 0 || self.checkpoints > 0 || self.receipts > self.receipts_pruned
     }
 }
 
@@ -153,6 +157,7 @@ impl Anchors {
         told: &mut Anchoring,
         out: &mut Findings,
     ) -> Result<Option<bool>, VerifyError> {
+        let by_checkpoints = told.covered.unwrap_or(0);
         let identity = held.ground.plan.identity.as_ref();
         if let Some(asked) = &self.origin
             && identity.is_some_and(|identity| identity.origin != *asked)
@@ -182,6 +187,8 @@ impl Anchors {
                 End::Complete => {}
             }
         }
+        let first = held.first_seq.unwrap_or(0);
+        told.covered_from = if by_checkpoints >= first { 0 } else { first };
         if !told.is_anchored() {
             out.add(Finding::new(Problem::NotAnchored).evidence(
                 "whoever can write the files and has made a key of their own could have written all of this anew: \

@@ -111,7 +111,7 @@ impl Chunk<'_> {
             let line = bytes.get(at..end).filter(|line| line.len() <= LINE_SIZE_MAX);
             let place = base + to_u64(at)..base + to_u64(end) + 1;
             at = end + 1;
-            if let Some(plain) = line.and_then(|line| Plain::read(line, before, self.depth)) {
+            if let Some(plain) = line.and_then(|line| self.plain(line, before)) {
                 before = plain.timestamp;
                 together.push(Line { plain, place });
                 if let Ok(lines) = <&[_; LANES]>::try_from(together.as_slice()) {
@@ -127,6 +127,15 @@ impl Chunk<'_> {
         together.drain(..).for_each(|line| finder.lines(&[line]));
         finder.close();
         finder.runs
+    }
+
+    /// Reads a line; in full form where no signature covers it, since anybody who can write may have written it.
+    fn plain<'l>(&self, line: &'l [u8], before: &[u8; TIMESTAMP_SIZE]) -> Option<Plain<'l>> {
+        let plain = Plain::read(line, before, self.depth)?;
+        if self.depth == Depth::Form || plain.seq < self.roots.mark() {
+            return Some(plain);
+        }
+        Plain::read(line, before, Depth::Form)
     }
 
     /// Reads the chunk, and on to the end of its last line.

@@ -32,6 +32,7 @@ use super::stretches::Stretches;
 use super::tree::Tree;
 use crate::lines::{Line, Lines, Source};
 use crate::segment::{Segment, to_u64};
+use crate::tail::{Tail, classify};
 
 /// The record before.
 #[derive(Clone, Copy, Debug)]
@@ -265,7 +266,9 @@ impl<'a> Walk<'a> {
 
     fn parse<'l>(&self, line: &'l [u8]) -> Result<Record<'l>, DecodeError> {
         if self.policy.form_known() {
-            Record::parse_to(line, self.depth)
+            // What no signature covers anybody who can write may have written.
+            let covered = self.next_seq().unwrap_or(0) < self.ground.roots.mark();
+            Record::parse_to(line, if covered { self.depth } else { Depth::Form })
         } else {
             Record::parse_newer(line)
         }
@@ -287,7 +290,7 @@ impl<'a> Walk<'a> {
                 Ok(Next::Line)
             }
             Err(error) => {
-                if self.torn(current, offset, out)? {
+                if may_be_torn(line, offset) && self.torn(current, offset, out)? {
                     return Ok(Next::Segment);
                 }
                 self.bad(current, offset, line, &error, out)
@@ -297,6 +300,12 @@ impl<'a> Walk<'a> {
 }
 
 /// How much is checked, what was scanned ahead of the walk, and who watches.
+/// Whether a whole line can be the beginning of a torn tail, as its own bytes tell: only then is the tail read, so that
+/// many bad lines don't cost many tails.
+fn may_be_torn(line: &[u8], offset: u64) -> bool {
+    memchr::memchr(0, line).is_some() && classify(&[line, b"\n"].concat(), offset) != Tail::NotTorn
+}
+
 #[derive(Debug)]
 pub(super) struct Ahead<'a> {
     pub(super) depth: Depth,

@@ -4,12 +4,15 @@
 
 use crate::io::{IoFailure, Operation};
 use crate::layout::{CHECKPOINT, HISTORY, Layout};
-use crate::lines::Source;
+use crate::lines::{Line, Lines, Source};
 use crate::segment::{read_range, read_range_of, to_u64};
 use crate::storage::{Access, Storage};
 
 /// One line of `checkpoints.jsonl` may hold a note with 16 signatures of 5 kB, each escaped.
 const NOTE_LINE_SIZE_MAX: u64 = 256 * 1024;
+
+/// Lines that are no notes and are still handed out, so that memory grows with the notes alone.
+const MALFORMED_MAX: u64 = 1_000;
 
 /// A note as it stands in the folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,19 +58,32 @@ pub(crate) fn read_all(
     storage: &dyn Storage,
     layout: &Layout,
 ) -> Result<Vec<StoredNote>, IoFailure> {
-    let Some(bytes) = read_file(storage, &layout.history(), u64::MAX)? else {
-        return Ok(Vec::new());
+    let path = layout.history();
+    let file = match storage.open(&path, Access::Read) {
+        Ok(file) => file,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(IoFailure::new(Operation::Open, &path, e)),
     };
-    let whole = whole_lines(&bytes);
-    let mut notes = Vec::new();
-    let mut offset = 0;
-    for line in bytes.get(..whole).unwrap_or_default().split_inclusive(|b| *b == b'\n') {
-        notes.push(stored(offset, line));
-        offset += to_u64(line.len());
-    }
-    // A crash leaves a part of one line.
-    if to_u64(bytes.len()) - offset > NOTE_LINE_SIZE_MAX {
-        notes.push(StoredNote { file: HISTORY, offset, note: None });
+    let size = file.stat().map_err(IoFailure::of(Operation::Stat, &path))?.size;
+    let mut lines = Lines::new(file.as_ref(), Source::Cache, 0, size);
+    let (mut notes, mut malformed) = (Vec::new(), 0);
+    while let Some(line) = lines.next_line().map_err(IoFailure::of(Operation::Read, &path))? {
+        let (offset, note) = match line {
+            Line::Whole { offset, bytes } => {
+                let is_last = offset + to_u64(bytes.len()) + 1 == size;
+                if is_last && memchr::memchr(0, bytes).is_some() {
+                    break;
+                }
+                (offset, note_of(bytes))
+            }
+            // A crash leaves a part of one line.
+            Line::Unterminated { bytes, .. } if to_u64(bytes.len()) <= NOTE_LINE_SIZE_MAX => break,
+            Line::Unterminated { offset, .. } | Line::TooLong { offset } => (offset, None),
+        };
+        malformed += u64::from(note.is_none());
+        if note.is_some() || malformed <= MALFORMED_MAX {
+            notes.push(StoredNote { file: HISTORY, offset, note });
+        }
     }
     Ok(notes)
 }

@@ -6,9 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::storage::{Storage, StorageFile};
-
 use rustix::io::Errno;
+
+use crate::storage::{Storage, StorageFile};
 
 /// An operation on a file that failed.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -32,6 +32,16 @@ impl IoFailure {
     /// A closure for `map_err`.
     pub(crate) fn of(operation: Operation, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::new(operation, path, source)
+    }
+
+    /// Whether something else than a regular file stands at the path: a link, a folder, a device.
+    pub(crate) fn is_no_file(&self) -> bool {
+        let codes =
+            [Errno::LOOP, Errno::NOTDIR, Errno::ISDIR, Errno::NXIO].map(Errno::raw_os_error);
+        let code = self.source.raw_os_error();
+        self.operation == Operation::Open
+            && (self.source.kind() == io::ErrorKind::InvalidInput
+                || code.is_some_and(|code| codes.contains(&code)))
     }
 
     /// Whether there is nothing at the path.

@@ -210,6 +210,7 @@ problems! {
     SeqOutOfOrder, "seq-out-of-order", Tampering, "the sequence number does not follow";
     TimeDecreases, "time-decreases", Tampering, "the timestamp is earlier than the one before";
     NulRun, "nul-run", Damage, "a run of NUL bytes stands where a record should be";
+    NotAFile, "not-a-file", Tampering, "something else than a regular file stands in its place";
     Unreadable, "unreadable", Damage, "the bytes can't be read";
     LineUnterminated, "line-unterminated", Missing, "the line has no line feed";
     TailTorn, "tail-torn", TornTail, "the tail is torn, as a crash leaves it";

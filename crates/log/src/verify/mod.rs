@@ -326,6 +326,9 @@ impl Verifier {
                     .evidence(format!("signed in {}", root.place())),
             );
         }
+        for name in &plan.strange {
+            out.add(Finding::new(Problem::NotAFile).in_file(name));
+        }
         for name in plan.empty.iter().filter(|name| *name != ACTIVE) {
             let finding = Finding::new(Problem::SegmentMissing).at(name, 0);
             out.add(finding.expected("at least one record").found("an empty file"));

@@ -109,6 +109,10 @@ fn readable<T: Default>(
             findings.add(Finding::new(Problem::Unreadable).in_file(file).found(&failure.source));
             Ok(T::default())
         }
+        Err(failure) if failure.is_no_file() => {
+            findings.add(Finding::new(Problem::NotAFile).in_file(file));
+            Ok(T::default())
+        }
         other => other,
     }
 }

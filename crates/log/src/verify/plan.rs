@@ -54,6 +54,8 @@ pub(super) struct Plan {
     pub(super) segments: Vec<Planned>,
     /// Names of segments without a byte; the active one may be so, others not.
     pub(super) empty: Vec<String>,
+    /// Names of segments at which something else than a file stands.
+    pub(super) strange: Vec<String>,
     pub(super) identity: Option<Identity>,
 }
 
@@ -68,6 +70,14 @@ impl Plan {
         for number in numbers(storage, layout)? {
             let segment = match Segment::open(storage, layout, number, Access::Read) {
                 Err(failure) if failure.is_not_found() => return Ok(None),
+                Err(failure) if failure.is_no_file() => {
+                    let path = layout.segment(number);
+                    let stat =
+                        storage.stat(&path).map_err(IoFailure::of(Operation::Stat, &path))?;
+                    seen.push((number, stat.id));
+                    plan.strange.push(segment_name(number));
+                    continue;
+                }
                 // A first line that can't be read is for the walk to report.
                 Err(failure) if failure.operation == Operation::Read => {
                     unread(storage, layout, number)?

@@ -49,7 +49,13 @@ impl Row {
                 row.file = Some(file);
             }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-            Err(e) => return Err(IoFailure::new(Operation::Open, &path, e)),
+            Err(e) => {
+                let failure = IoFailure::new(Operation::Open, &path, e);
+                // What stands there is no row: as good as absent.
+                if !failure.is_no_file() {
+                    return Err(failure);
+                }
+            }
         }
         Ok(row)
     }

@@ -49,6 +49,8 @@ mod rewriting;
 #[cfg(test)]
 mod scene;
 #[cfg(test)]
+mod strange;
+#[cfg(test)]
 mod tails;
 #[cfg(test)]
 mod tamper;

@@ -33,7 +33,8 @@ pub(crate) struct Quarantined {
     pub(crate) seq: u64,
     /// Its name in the folder.
     name: String,
-    hash: Hash,
+    /// What its name says of its bytes.
+    pub(crate) hash: Hash,
 }
 
 impl Quarantined {

@@ -226,7 +226,7 @@ impl Verifier {
         if complete {
             walk.tree.finish(&mut out);
             walk.policy.finish(first.as_ref(), &mut out);
-            quarantine::judge(storage, layout, &walk.policy.quarantined, &mut out);
+            quarantine::judge(&ground, &walk.policy.quarantined, walk.next_seq(), &mut out);
         }
         out.append(in_notes);
         let signed = Signed { plan: &plan, roots: &roots, has_keys: !keys.is_empty(), complete };

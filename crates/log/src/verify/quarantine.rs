@@ -1,7 +1,7 @@
 //! Holds what repairs cut off against the records that tell of it.
 //!
-//! Invariant: it reads only what a record names, in `quarantine/`, and a chunk at a time. Files there that no record
-//! names are the next open's to tell of.
+//! Invariant: it reads only files with names of ours, in `quarantine/`, and a chunk at a time. Those that no record names
+//! are the next open's to tell of, if they hold what their names say.
 
 use std::io::ErrorKind;
 
@@ -10,16 +10,30 @@ use sha2::{Digest, Sha256};
 
 use super::collect::Findings;
 use super::finding::{Finding, FindingClass, Problem};
+use super::ground::Ground;
 use super::policy::Quarantined;
 use crate::layout::{Layout, QUARANTINE};
+use crate::recovery::quarantine::Quarantine;
 use crate::segment::{read_range, to_u64};
-use crate::storage::{Access, Storage};
+use crate::storage::{Access, Storage, StorageFile};
+use crate::tail::TORN_SIZE_MAX;
 
 /// Bytes read at once.
 const CHUNK: u64 = 256 * 1024;
 
-/// Compares every file that a repair record names.
+/// Compares every file that a repair record names, and looks at the others. `next_seq` is how many records there are.
 pub(super) fn judge(
+    ground: &Ground<'_>,
+    quarantined: &[Quarantined],
+    next_seq: Option<u64>,
+    out: &mut Findings,
+) {
+    let next_seq = next_seq.unwrap_or(0);
+    judge_told(ground.storage, ground.layout, quarantined, out);
+    judge_untold(ground.storage, ground.layout, quarantined, next_seq, out);
+}
+
+fn judge_told(
     storage: &dyn Storage,
     layout: &Layout,
     quarantined: &[Quarantined],
@@ -51,23 +65,64 @@ pub(super) fn judge(
                 continue;
             }
         };
-        let mut hasher = Sha256::new();
-        let mut at = 0;
-        let failed = loop {
-            match read_range(file.as_ref(), at, at + CHUNK) {
-                Ok(bytes) if bytes.is_empty() => break None,
-                Ok(bytes) => {
-                    hasher.update(&bytes);
-                    at += to_u64(bytes.len());
-                }
-                Err(e) => break Some(e),
+        match digest(file.as_ref()) {
+            Err((at, e)) => out.add(Finding::new(Problem::Unreadable).at(&told.file, at).found(e)),
+            Ok((found, size)) if found != told.sha256 => {
+                out.add(finding().found(format_args!("{size} bytes with SHA-256 {found}")));
             }
-        };
-        let found = Hash::from_bytes(hasher.finalize().into());
-        if let Some(e) = failed {
-            out.add(Finding::new(Problem::Unreadable).at(&told.file, at).found(e));
-        } else if found != told.sha256 {
-            out.add(finding().found(format_args!("{at} bytes with SHA-256 {found}")));
+            Ok(_) => {}
         }
+    }
+}
+
+/// Looks at the files that no record names: one that a crash left before its record holds what its name says, and was cut
+/// off where the log ends.
+fn judge_untold(
+    storage: &dyn Storage,
+    layout: &Layout,
+    told: &[Quarantined],
+    next_seq: u64,
+    out: &mut Findings,
+) {
+    let Ok(files) = Quarantine::new(storage, layout).files() else { return };
+    for file in files.iter().filter(|file| told.iter().all(|told| told.file != file.path())) {
+        let path = layout.folder().join(file.path());
+        if file.seq > next_seq {
+            out.add(
+                Finding::new(Problem::CutOff)
+                    .in_file(file.path())
+                    .expected(format_args!("{} records", file.seq))
+                    .found(format_args!("{next_seq} records"))
+                    .evidence("its name says how many records there were when it was cut off"),
+            );
+        }
+        let Ok(opened) = storage.open(&path, Access::Read) else {
+            out.add(Finding::new(Problem::NotAFile).in_file(file.path()));
+            continue;
+        };
+        match digest(opened.as_ref()) {
+            Err((at, e)) => out.add(Finding::new(Problem::Unreadable).at(file.path(), at).found(e)),
+            Ok((found, size)) if found != file.hash || size > to_u64(TORN_SIZE_MAX) => out.add(
+                Finding::new(Problem::QuarantineDiffers)
+                    .at(file.path(), 0)
+                    .expected(format_args!("at most 4 MiB with SHA-256 {}", file.hash))
+                    .found(format_args!("{size} bytes with SHA-256 {found}")),
+            ),
+            Ok(_) => {}
+        }
+    }
+}
+
+/// SHA-256 and size of a file, a chunk at a time; or where it can't be read, and why.
+fn digest(file: &dyn StorageFile) -> Result<(Hash, u64), (u64, std::io::Error)> {
+    let mut hasher = Sha256::new();
+    let mut at = 0;
+    loop {
+        let bytes = read_range(file, at, at + CHUNK).map_err(|e| (at, e))?;
+        if bytes.is_empty() {
+            return Ok((Hash::from_bytes(hasher.finalize().into()), at));
+        }
+        hasher.update(&bytes);
+        at += to_u64(bytes.len());
     }
 }

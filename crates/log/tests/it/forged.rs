@@ -104,6 +104,11 @@ impl Killed {
         assert!(changed.iter().all(|(path, _)| path.ends_with("lock")), "{changed:?}");
     }
 
+    /// What a verification finds first.
+    fn first_finding(&self) -> Problem {
+        Verifier::on(storage(&self.disk), FOLDER).verify().unwrap().findings[0].problem
+    }
+
     fn open(&self) -> AuditLog {
         AuditLog::open_on(storage(&self.disk), FOLDER, options()).unwrap()
     }
@@ -287,9 +292,11 @@ fn quarantine_files_that_are_not_what_their_names_say_are_refused() {
     let killed = Killed::new();
     put(&killed, COUNT + 1, b"torn", b"torn");
     killed.assert_refused(Problem::CutOff);
+    assert_eq!(killed.first_finding(), Problem::CutOff);
     let killed = Killed::new();
     put(&killed, COUNT, b"torn", b"other");
     killed.assert_refused(Problem::QuarantineDiffers);
+    assert_eq!(killed.first_finding(), Problem::QuarantineDiffers);
     let killed = Killed::new();
     let large = vec![b'x'; (4 << 20) + 1];
     put(&killed, COUNT, &large, &large);

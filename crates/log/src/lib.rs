@@ -76,7 +76,7 @@ pub use reader::{
 };
 pub use receipt::Receipt;
 pub use recovery::{Adopted, Mended, Recovery};
-pub use repair::{Repair, RepairError, RepairPlan, RepairStep, Repaired};
+pub use repair::{Repair, RepairError, RepairPlan, RepairStep, Repaired, Unsigned};
 pub use signer::{SignError, Signer};
 pub use verify::{
     Anchoring, Finding, FindingClass, KeptCheckpoint, KeptError, Problem, Progress, ReceiptError,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use indelible_format::chain::Hash;
 use indelible_format::own::{OwnRecord, TailKind};
-use indelible_format::record::{Content, Record};
+use indelible_format::record::{Content, DecodeError, Record, parse_head};
 use indelible_format::time::Timestamp;
 use indelible_format::tree::leaf_hash;
 
@@ -164,7 +164,12 @@ impl Scan<'_> {
         redactions: &mut Redactions,
     ) -> Result<(Last, Option<u64>), Box<Finding>> {
         let at = |problem| Finding::new(problem).at(segment.name(), offset);
-        let record = Record::parse(bytes).map_err(|e| at(Problem::NotARecord).found(e))?;
+        let record = Record::parse(bytes).map_err(|error| {
+            let mut finding = unfit(bytes, offset, &error).at(segment.name(), offset);
+            finding.seq =
+                last.map(|last| last.seq + 1).or_else(|| Some(parse_head(bytes).ok()?.seq));
+            finding
+        })?;
         let at = |problem| at(problem).record(record.seq());
         if let Some(last) = last {
             if record.seq() != last.seq + 1 {
@@ -299,22 +304,35 @@ impl Redactions {
     }
 }
 
+/// What is wrong with a line that is no record, as a verification puts it.
+fn unfit(line: &[u8], offset: u64, error: &DecodeError) -> Finding {
+    // Sectors may be lost between a head and a link that are whole.
+    let lost = || classify(line, offset) == Tail::Torn(TailKind::Nul);
+    if let DecodeError::HashMismatch { stated, computed, .. } = error
+        && !lost()
+    {
+        return Finding::new(Problem::HashMismatch).expected(computed).found(stated);
+    }
+    Finding::new(Problem::NotARecord).found(error)
+}
+
 /// Puts what is wrong with the line at `offset` into the words of a verification: what a disk can explain is damage.
 fn explain(segment: &Segment, offset: u64, finding: Finding) -> Result<Finding, OpenError> {
-    if !matches!(finding.problem, Problem::NotARecord) {
+    if !matches!(finding.problem, Problem::NotARecord | Problem::HashMismatch) {
         return Ok(finding);
     }
     let upto = segment.size.min(offset + to_u64(MENDED_SIZE_MAX) * 2);
     let bytes = segment.read_range(offset, upto)?;
     let line_size = memchr::memchr(b'\n', &bytes).unwrap_or(bytes.len());
-    let as_damage =
-        |problem, finding: Finding| Finding { problem, ..finding }.class(FindingClass::Damage);
+    let own_class =
+        |problem: Problem| Finding { problem, ..finding.clone() }.class(problem.class());
     Ok(match (classify(&bytes, offset), one_flipped_bit(&bytes, line_size)) {
-        (Tail::Torn(TailKind::Nul), _) => as_damage(Problem::NulRun, finding),
-        (Tail::Torn(_), _) => as_damage(Problem::BelowMark, finding),
+        (Tail::Torn(TailKind::Nul), _) => own_class(Problem::NulRun),
+        (Tail::Torn(_), _) => own_class(Problem::BelowMark),
         (Tail::TooLong | Tail::NotTorn, Some(mended)) => {
             let at = offset + to_u64(mended.at);
-            as_damage(finding.problem, finding)
+            finding
+                .class(FindingClass::Damage)
                 .evidence(format!("one flipped bit in the byte at {at} repairs it"))
         }
         (Tail::TooLong | Tail::NotTorn, None) => finding,

@@ -2,7 +2,7 @@
 
 use crate::error::{CloseError, OpenError};
 use crate::io::IoFailure;
-use crate::verify::Finding;
+use crate::verify::{Finding, VerifyError};
 
 /// Why a log was not looked at for repair, or not repaired.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +11,9 @@ pub enum RepairError {
     /// The log can't be opened, for another reason than what a repair is for.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The log could not be verified, to find out what is wrong with it.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
     /// A file operation failed; rows are as they were, or some of them are rebuilt.
     #[error(transparent)]
     Io(#[from] IoFailure),

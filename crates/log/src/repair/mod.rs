@@ -6,6 +6,8 @@
 //! Invariants:
 //! - looking changes nothing;
 //! - no byte of a record is changed below the mark, ever: damaged records are restored from a copy, not repaired;
+//! - what is wrong and can't be repaired is what a strict verification finds, in its words; where that is a fault, nothing
+//!   at all is done: such a log is evidence;
 //! - rows are written only when the records give the root that was signed, beside the old ones, and put in place one by
 //!   one, each with one rename: a crash at any step leaves rows that are no worse than before;
 //! - done twice it equals done once.
@@ -23,7 +25,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use self::error::RepairError;
-pub use self::plan::{RepairPlan, RepairStep};
+pub use self::plan::{RepairPlan, RepairStep, Unsigned};
 use self::rebuilt::Rebuilt;
 use self::survey::Survey;
 use crate::error::OpenError;
@@ -32,7 +34,7 @@ use crate::keys::load_signer;
 use crate::layout::Layout;
 use crate::lock_file::{holder, take_lock};
 use crate::log::AuditLog;
-use crate::opening::{check_files, check_medium, layout_of, local};
+use crate::opening::{check_files, check_is_log, check_medium, layout_of, local};
 use crate::options::Options;
 use crate::recovery::Recovery;
 use crate::recovery::inspect::{best_note, identity_of, inspect_with};
@@ -40,7 +42,7 @@ use crate::recovery::mend::Mend;
 use crate::recovery::tail::read_tail_with;
 use crate::storage::{Lock, Storage};
 use crate::tree_store::{RowReader, TreeSource};
-use crate::verify::Finding;
+use crate::verify::{Finding, Problem, Verifier};
 
 /// A log that was looked at for repair, and is locked until this is dropped.
 ///
@@ -96,13 +98,13 @@ impl Repair {
         if !exists(storage.as_ref(), layout.folder())? {
             return Err(OpenError::NotFound { folder: layout.folder().to_path_buf() }.into());
         }
+        check_is_log(storage.as_ref(), &layout)?;
         check_medium(storage.as_ref(), &layout, layout.folder(), &options)?;
         check_files(storage.as_ref(), &layout)?;
         let lock = take_lock(storage.as_ref(), &layout, &holder())?;
         let plan = RepairPlan::default();
         let mut repair = Self { storage, layout, options, lock, survey: None, plan };
-        repair.look_at_rows()?;
-        repair.look_at_tail()?;
+        repair.make_plan()?;
         Ok(repair)
     }
 
@@ -117,7 +119,7 @@ impl Repair {
     /// On `Ok` all of it is on the disk.
     ///
     /// # Errors
-    /// After one the log is as it was, or part of the repair is done; it can be looked at and repaired again.
+    /// `Ok` and nothing done is what a log with a fault that can't be repaired gets. After an error the log is as it was, or part of the repair is done; it can be looked at and repaired again.
     pub fn run(self) -> Result<Repaired, RepairError> {
         let Self { storage, layout, options, lock, survey, plan } = self;
         let mut repaired = Repaired::default();
@@ -139,41 +141,67 @@ impl Repair {
         Ok(repaired)
     }
 
-    /// Compares every row with the records; keeps the survey where rows are to be rebuilt.
-    fn look_at_rows(&mut self) -> Result<(), RepairError> {
+    /// Verifies the log, and finds out what of that can be repaired.
+    fn make_plan(&mut self) -> Result<(), RepairError> {
+        let verifier = Verifier::on(Arc::clone(&self.storage), self.layout.folder()).strict();
+        let report = verifier.verify()?;
+        let faults: Vec<_> =
+            report.findings.into_iter().filter(|finding| finding.class.is_fault()).collect();
+        // A verification has compared the rows, too.
+        let unfit = if faults.is_empty() { None } else { self.look_at_rows()? };
+        let rebuilds = self.survey.is_some();
+        let is_of_rows = |finding: &Finding| {
+            matches!(finding.problem, Problem::RowsMissing | Problem::RowsDiffer)
+        };
+        let left = faults.into_iter().filter(|finding| !(rebuilds && is_of_rows(finding)));
+        self.plan.left.extend(left);
+        let refused = self.look_at_tail()?;
+        if self.plan.left.is_empty() {
+            // No fault to a verification, as a newer format is none.
+            self.plan.left.extend(refused);
+        } else if self.plan.left.iter().all(is_of_rows) {
+            // Why they can't be rebuilt.
+            self.plan.left.extend(unfit);
+        }
+        self.plan.settle();
+        if self.plan.steps.is_empty() {
+            self.survey = None;
+        }
+        Ok(())
+    }
+
+    /// Compares every row with the records; keeps the survey where rows are to be rebuilt. Returns why they can't be.
+    fn look_at_rows(&mut self) -> Result<Option<Finding>, RepairError> {
         let storage = self.storage.as_ref();
         let best = identity_of(storage, &self.layout)
             .and_then(|identity| best_note(storage, &self.layout, &identity));
         let checkpoint = match best {
             Ok(best) => best.checkpoint,
             // The look at the tail says it.
-            Err(OpenError::Refused(_)) => return Ok(()),
+            Err(OpenError::Refused(_)) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         match Survey::take(storage, &self.layout, &checkpoint)? {
-            Ok(survey) if survey.wrong_rows().is_empty() => {}
+            Ok(survey) if survey.wrong_rows().is_empty() => Ok(None),
             Ok(survey) => {
                 self.plan.steps.extend(survey.steps());
                 self.survey = Some(survey);
+                Ok(None)
             }
-            Err(finding) => self.plan.left.push(*finding),
+            Err(finding) => Ok(Some(*finding)),
         }
-        Ok(())
     }
 
-    /// Finds out what opening would do once the rows are rebuilt.
-    fn look_at_tail(&mut self) -> Result<(), RepairError> {
+    /// Finds out what opening would do once the rows are rebuilt. Returns why it would refuse the log.
+    fn look_at_tail(&mut self) -> Result<Vec<Finding>, RepairError> {
         match self.steps_of_opening() {
-            Ok(steps) => self.plan.steps.extend(steps),
-            Err(OpenError::Refused(refusal)) => {
-                let news =
-                    |finding: &Finding| self.plan.left.iter().all(|f| f.problem != finding.problem);
-                let findings: Vec<_> = refusal.findings.into_iter().filter(news).collect();
-                self.plan.left.extend(findings);
+            Ok(steps) => {
+                self.plan.steps.extend(steps);
+                Ok(Vec::new())
             }
-            Err(error) => return Err(error.into()),
+            Err(OpenError::Refused(refusal)) => Ok(refusal.findings),
+            Err(error) => Err(error.into()),
         }
-        Ok(())
     }
 
     fn steps_of_opening(&self) -> Result<Vec<RepairStep>, OpenError> {

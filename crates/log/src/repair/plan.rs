@@ -17,10 +17,39 @@ use crate::verify::Finding;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RepairPlan {
-    /// What it would do, in this order; empty where there is nothing to do.
+    /// What it would do, in this order; empty where there is nothing to do, and where a fault is left.
     pub steps: Vec<RepairStep>,
-    /// What is wrong and can't be repaired; such a log stays refused, or its records are damaged.
+    /// What is wrong and can't be repaired, as a verification says it; such a log stays as it is.
     pub left: Vec<Finding>,
+    /// Records that no signature covers, where opening has nothing to do but to adopt them: that is no repair.
+    pub adopts: Option<Unsigned>,
+}
+
+/// Records beyond every signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unsigned {
+    /// The first of them.
+    pub from_seq: u64,
+    /// The last of them.
+    pub to_seq: u64,
+}
+
+impl RepairPlan {
+    /// Takes a lone adoption out of the steps; drops them all where a fault is left, so that the evidence stays as it is.
+    pub(super) fn settle(&mut self) {
+        if self.left.iter().any(|finding| finding.class.is_fault()) {
+            self.steps.clear();
+            return;
+        }
+        let is_lone = self.steps.iter().filter(|step| step.is_for_opening()).count() == 1;
+        if let Some(RepairStep::Adopt { from_seq, to_seq }) = self.steps.last()
+            && is_lone
+        {
+            self.adopts = Some(Unsigned { from_seq: *from_seq, to_seq: *to_seq });
+            self.steps.pop();
+        }
+    }
 }
 
 /// One thing that a repair does.

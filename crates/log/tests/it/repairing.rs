@@ -8,7 +8,8 @@ use std::time::Duration;
 use indelible::storage::Storage;
 use indelible::storage::simulated::{Errno, FaultPlan, Operation, SimulatedDisk};
 use indelible::{
-    AuditLog, Event, Idempotency, Options, Problem, Repair, RepairError, RepairStep, Verdict,
+    AuditLog, Event, Idempotency, OpenError, Options, Problem, Repair, RepairError, RepairStep,
+    Verdict,
 };
 
 use crate::checker::{assert_log_is_sound, verify};
@@ -212,14 +213,16 @@ fn rows_over_pruned_records_are_rebuilt_but_their_leaves_can_not_be() {
         let row = disk.read_file(path("tree/0")).unwrap();
         let repair = look(&disk);
         assert!(repair.plan().steps.is_empty(), "{:?}", repair.plan());
-        let problem = repair.plan().left[0].problem;
-        assert!(matches!(problem, Problem::LeavesLost | Problem::RootMismatch), "{problem:?}");
+        let told = &repair.plan().left;
+        let is_why = |p| matches!(p, Problem::LeavesLost | Problem::RootMismatch);
+        assert!(told.iter().any(|finding| is_why(finding.problem)), "{told:?}");
         repair.run().unwrap();
         assert_eq!(disk.read_file(path("tree/0")).unwrap(), row);
     }
     let disk = whole.fork();
     storage(&disk).unlink(&path("tree/0")).unwrap();
-    assert_eq!(look(&disk).plan().left[0].problem, Problem::LeavesLost);
+    let told = look(&disk).plan().left.clone();
+    assert!(told.iter().any(|finding| finding.problem == Problem::LeavesLost), "{told:?}");
 }
 
 #[test]
@@ -231,9 +234,9 @@ fn damaged_records_are_never_touched() {
         (disk.read_file(path("audit.log.1")).unwrap(), disk.read_file(path("tree/0")).unwrap());
     let repair = look(&disk);
     assert!(repair.plan().steps.is_empty(), "{:?}", repair.plan());
-    assert_eq!(repair.plan().left[0].problem, Problem::NotARecord);
+    assert_eq!(repair.plan().left[0].problem, Problem::HashMismatch);
     assert_eq!(repair.plan().left[0].file.as_deref(), Some("audit.log.1"));
-    repair.run().unwrap();
+    assert_eq!(repair.run().unwrap(), indelible::Repaired::default());
     assert_eq!(disk.read_file(path("audit.log.1")).unwrap(), segment);
     assert_eq!(disk.read_file(path("tree/0")).unwrap(), row);
 }
@@ -243,10 +246,7 @@ fn a_log_in_use_and_a_log_without_its_key_are_left_alone() {
     let disk = log(RECORDS);
     let open = AuditLog::open_on(storage(&disk), FOLDER, options()).unwrap();
     let refused = Repair::look_on(storage(&disk), FOLDER, options());
-    assert!(
-        matches!(refused, Err(RepairError::Open(indelible::OpenError::Locked { .. }))),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(RepairError::Open(OpenError::Locked { .. }))), "{refused:?}");
     open.close().unwrap();
     drop(open);
     disk.flip_byte(path("tree/0"), 5, 1).unwrap();
@@ -255,14 +255,114 @@ fn a_log_in_use_and_a_log_without_its_key_are_left_alone() {
     let torn = disk.fork();
     tear(&torn);
     let refused = look(&torn).run();
-    assert!(
-        matches!(refused, Err(RepairError::Open(indelible::OpenError::KeyMissing { .. }))),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(RepairError::Open(OpenError::KeyMissing { .. }))), "{refused:?}");
     assert_eq!(torn.read_file(path("tree/0")).unwrap(), row);
     // Rows need no key.
     assert_eq!(look(&disk).run().unwrap().rows, [0]);
     assert_log_is_sound(&storage(&disk), FOLDER, &[]);
+}
+
+/// Faults that no repair mends, by name; what opening itself reads comes last.
+fn faults() -> Vec<Damage> {
+    vec![
+        ("a flipped bit below the mark", |disk| {
+            disk.flip_byte(path("audit.log"), 30, 4).unwrap();
+        }),
+        ("sectors of NULs", |disk| {
+            let mut segment = disk.read_file(path("audit.log.1")).unwrap();
+            segment[4_096..8_192].fill(0);
+            disk.write_file(path("audit.log.1"), segment).unwrap();
+        }),
+        ("a file gone", |disk| storage(disk).unlink(&path("audit.log.1")).unwrap()),
+        ("another event", |disk| {
+            let segment = disk.read_file(path("audit.log.1")).unwrap();
+            let segment = String::from_utf8(segment).unwrap().replacen("r7\"", "r8\"", 1);
+            disk.write_file(path("audit.log.1"), segment).unwrap();
+        }),
+        ("cut within a record", |disk| {
+            let segment = disk.read_file(path("audit.log")).unwrap();
+            disk.write_file(path("audit.log"), &segment[..segment.len() - 40]).unwrap();
+        }),
+        ("the last event another", |disk| {
+            let mut segment = disk.read_file(path("audit.log")).unwrap();
+            let at = segment.windows(3).rposition(|bytes| bytes == b"\"b\"").unwrap();
+            segment[at + 1] = b'c';
+            disk.write_file(path("audit.log"), segment).unwrap();
+        }),
+        ("the last record of NULs", |disk| {
+            let mut segment = disk.read_file(path("audit.log")).unwrap();
+            let from = segment.len() - 100;
+            segment[from..].fill(0);
+            disk.write_file(path("audit.log"), segment).unwrap();
+        }),
+    ]
+}
+
+#[test]
+fn what_can_not_be_repaired_is_told_as_a_verification_tells_it_and_nothing_is_done() {
+    let whole = log(RECORDS);
+    for (what, damage) in faults() {
+        let disk = whole.fork();
+        damage(&disk);
+        let report = verify(&storage(&disk), Path::new(FOLDER), &[]);
+        let found: Vec<_> =
+            report.findings.into_iter().filter(|finding| finding.class.is_fault()).collect();
+        assert!(!found.is_empty(), "{what}");
+        // What else could be done is left undone, too.
+        disk.write_file(path("checkpoint.tmp"), b"half").unwrap();
+        let repair = look(&disk);
+        assert_eq!(repair.plan().left, found, "{what}");
+        assert_eq!(
+            (repair.plan().steps.as_slice(), repair.plan().adopts),
+            (&[][..], None),
+            "{what}"
+        );
+        assert_eq!(repair.run().unwrap(), indelible::Repaired::default(), "{what}");
+        assert!(disk.read_file(path("checkpoint.tmp")).is_ok(), "{what}");
+    }
+}
+
+#[test]
+fn opening_gives_a_fault_the_class_and_the_problem_that_a_verification_gives_it() {
+    let whole = log(RECORDS);
+    for (what, damage) in faults().split_off(4) {
+        let disk = whole.fork();
+        damage(&disk);
+        let found = verify(&storage(&disk), Path::new(FOLDER), &[]).findings;
+        let refused = AuditLog::open_on(storage(&disk), FOLDER, options()).unwrap_err();
+        let OpenError::Refused(refusal) = refused else { panic!("{what}: {refused}") };
+        let own = |f: &indelible::Finding| (f.class, f.problem, f.file.clone(), f.offset, f.seq);
+        assert_eq!(own(&refusal.findings[0]), own(&found[0]), "{what}");
+    }
+}
+
+#[test]
+fn records_beyond_every_signature_alone_need_no_repair() {
+    let disk = log(RECORDS);
+    let log = AuditLog::open_on(storage(&disk), FOLDER, options()).unwrap();
+    let seq = log.append(Event::new("a", "b", "unsigned")).unwrap().seq;
+    let disk = disk.fork();
+    let before = disk.read_file(path("audit.log")).unwrap();
+    let repair = look(&disk);
+    let adopts = repair.plan().adopts.unwrap();
+    assert_eq!((adopts.from_seq, adopts.to_seq), (seq, seq));
+    assert_eq!((repair.plan().steps.as_slice(), repair.plan().left.as_slice()), (&[][..], &[][..]));
+    assert_eq!(repair.run().unwrap(), indelible::Repaired::default());
+    assert_eq!(disk.read_file(path("audit.log")).unwrap(), before);
+    // Rows beside them are rebuilt, and nothing is adopted for that.
+    disk.flip_byte(path("tree/0"), 5, 1).unwrap();
+    assert_eq!(look(&disk).run().unwrap().recovery, None);
+    assert!(look(&disk).plan().adopts.is_some());
+    drop(log);
+}
+
+#[test]
+fn a_folder_without_a_log_in_it_is_no_log_to_repair() {
+    let disk = log(1);
+    disk.plant_folder(Path::new("/logs/empty")).unwrap();
+    let refused = Repair::look_on(storage(&disk), "/logs/empty", options());
+    assert!(matches!(refused, Err(RepairError::Open(OpenError::NotALog { .. }))), "{refused:?}");
+    assert!(storage(&disk).list(Path::new("/logs/empty")).unwrap().is_empty());
 }
 
 /// The rows that `disk` has, as far as they are right: what a crash must not make fewer.
@@ -285,9 +385,13 @@ fn check_left(left: &SimulatedDisk, whole: &SimulatedDisk, before: [usize; 2], w
     assert_log_is_sound(&storage(left), FOLDER, &[]);
     let again = Repair::look_on(storage(left), FOLDER, options()).unwrap();
     assert!(again.plan().steps.is_empty(), "{what}: {:?}", again.plan());
+    let adopts = again.plan().adopts.map(|unsigned| (unsigned.from_seq, unsigned.to_seq));
     drop(again);
     let log = AuditLog::open_on(storage(left), FOLDER, options()).unwrap();
-    assert!(log.recovery().is_clean(), "{what}: {:?}", log.recovery());
+    let recovery = log.recovery();
+    let adopted = recovery.adopted.as_ref().map(|adopted| (adopted.from_seq, adopted.to_seq));
+    assert_eq!((recovery.mended.as_slice(), adopted), (&[][..], adopts), "{what}: {recovery:?}");
+    assert!(!recovery.finished_rotation && !recovery.removed_left_over, "{what}: {recovery:?}");
 }
 
 fn repair(disk: &SimulatedDisk) {

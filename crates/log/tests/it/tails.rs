@@ -203,8 +203,8 @@ fn a_whole_line_with_a_wrong_hash_is_refused_on_both_sides_of_the_mark() {
         line
     };
     let disk = with_tail(&edit(head(&closed()).record()));
-    assert_refused(&disk, Problem::NotARecord, MARK);
-    assert_refused(&with_last_covered(edit), Problem::NotARecord, MARK - 1);
+    assert_refused(&disk, Problem::HashMismatch, MARK);
+    assert_refused(&with_last_covered(edit), Problem::HashMismatch, MARK - 1);
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn a_whole_line_with_a_wrong_hash_is_refused_whatever_torn_bytes_follow() {
     line[at] ^= 1;
     let torn = head.record()[..800].to_vec();
     write_active(&disk, [active(&disk), line, torn].concat());
-    assert_refused(&disk, Problem::NotARecord, MARK);
+    assert_refused(&disk, Problem::HashMismatch, MARK);
 }
 
 // Wrong seq, or another log's line.

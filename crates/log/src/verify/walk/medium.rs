@@ -25,11 +25,12 @@ pub(super) fn unreadable_range(current: &Current<'_>, at: u64) -> Range<u64> {
     let mut end = start;
     for _ in 0..PROBES_MAX {
         if end >= current.size || (end > start && readable(end)) {
-            return start.max(at)..end.max(at + 1).min(current.size);
+            // Where everything could be read at the second try, nothing is left between the two.
+            return start.max(at).min(current.size)..end.max(at + 1).min(current.size);
         }
         end += PROBE_SIZE;
     }
-    start.max(at)..current.size
+    start.max(at).min(current.size)..current.size
 }
 
 /// Where the line behind the one that `from` stands in begins; the end where there is none, or it can't be read.

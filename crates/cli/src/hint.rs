@@ -7,8 +7,8 @@ use std::path::Path;
 
 use indelible::storage::Kind;
 use indelible::{
-    AppendError, CheckpointError, Insecurity, IoFailure, KeptError, Obstacle, OpenError, Problem,
-    ProveError, ReadError, ReceiptError, Refusal, RepairError, VerifyError,
+    AppendError, BackupError, CheckpointError, Insecurity, IoFailure, KeptError, Obstacle,
+    OpenError, Problem, ProveError, ReadError, ReceiptError, Refusal, RepairError, VerifyError,
 };
 
 use crate::commands::init::CannotContinue;
@@ -28,6 +28,10 @@ pub(crate) fn of(error: &anyhow::Error) -> Option<String> {
         }
         if let Some(RepairError::Open(open)) = cause.downcast_ref::<RepairError>() {
             return opening(open);
+        }
+        let backup = cause.downcast_ref();
+        if let Some(BackupError::NotFound { .. } | BackupError::NotALog { .. }) = backup {
+            return Some(no_log());
         }
         if let Some(prove) = cause.downcast_ref::<ProveError>() {
             return proving(prove);
@@ -172,6 +176,7 @@ fn reading(error: &ReadError) -> Option<String> {
 fn proving(error: &ProveError) -> Option<String> {
     Some(match error {
         ProveError::Read(read) => reading(read)?,
+        ProveError::NotALog { .. } => no_log(),
         ProveError::Pruned { seq, .. } | ProveError::Redacted { seq } => {
             format!("who kept the line proves it with `indelible prove DIR {seq} --record FILE`")
         }

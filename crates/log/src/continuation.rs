@@ -10,7 +10,7 @@ use crate::error::OpenError;
 use crate::history;
 use crate::io::{IoFailure, Operation, exists};
 use crate::lock_file::not_locked;
-use crate::opening::layout_of;
+use crate::opening::{is_log, layout_of};
 use crate::recovery::inspect::identity_of;
 use crate::storage::Storage;
 use crate::storage::local::LocalStorage;
@@ -23,7 +23,7 @@ const REASON_SIZE_MAX: usize = 1_024;
 /// evidence stays as it is and a disk that takes no more writes will do.
 ///
 /// # Errors
-/// [`OpenError::ReasonTooLong`]; [`OpenError::Locked`] while somebody appends to it; [`OpenError::NothingToContinue`] where no checkpoint is signed by
+/// [`OpenError::ReasonTooLong`]; [`OpenError::NotFound`] and [`OpenError::NotALog`] where there is no log; [`OpenError::Locked`] while somebody appends to it; [`OpenError::NothingToContinue`] where no checkpoint is signed by
 /// its key; [`OpenError::Refused`] where nothing says whose log it is.
 pub fn continue_from(folder: impl AsRef<Path>, reason: &str) -> Result<Continues, OpenError> {
     let folder = folder.as_ref();
@@ -35,6 +35,9 @@ pub fn continue_from(folder: impl AsRef<Path>, reason: &str) -> Result<Continues
         Arc::new(LocalStorage::new().map_err(IoFailure::of(Operation::Open, folder))?);
     if !exists(storage.as_ref(), layout.folder())? {
         return Err(OpenError::NotFound { folder: layout.folder().to_path_buf() });
+    }
+    if !is_log(storage.as_ref(), &layout)? {
+        return Err(OpenError::NotALog { folder: layout.folder().to_path_buf() });
     }
     // The old folder is evidence, and its disk may take no more writes: nothing is left in it.
     let path = layout.lock();

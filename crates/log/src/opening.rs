@@ -53,11 +53,17 @@ pub(crate) fn check_is_log(storage: &dyn Storage, layout: &Layout) -> Result<(),
         let what = Insecurity::Kind { expected: Kind::Folder, found: stat.kind };
         return Err(OpenError::Insecure { path: folder.to_path_buf(), what });
     }
-    let names = storage.list(folder).map_err(IoFailure::of(Operation::List, folder))?;
-    if names.iter().any(|name| is_of_a_log(name)) {
+    if is_log(storage, layout)? {
         return Ok(());
     }
     Err(OpenError::NotALog { folder: folder.to_path_buf() })
+}
+
+/// Whether the folder has any of a log's files: that of a volume that is not mounted has none.
+pub(crate) fn is_log(storage: &dyn Storage, layout: &Layout) -> Result<bool, IoFailure> {
+    let folder = layout.folder();
+    let names = storage.list(folder).map_err(IoFailure::of(Operation::List, folder))?;
+    Ok(names.iter().any(|name| is_of_a_log(name)))
 }
 
 /// The lock says nothing: looking for a log may have made it.

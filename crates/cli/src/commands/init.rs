@@ -114,14 +114,18 @@ impl CannotContinue {
     #[expect(clippy::wildcard_enum_match_arm, reason = "only what has a hint is named")]
     pub(crate) fn hint(&self) -> Option<String> {
         let old = quote(&self.old);
+        let gone = || {
+            format!(
+                "is that the path of the old log, and is its volume mounted? if its records are gone, make the new log \
+                 without --continues, and keep what is left in {old}"
+            )
+        };
         match &self.source {
+            OpenError::NotALog { .. } => Some(gone()),
             OpenError::Refused(refusal)
                 if refusal.findings.iter().any(|finding| finding.problem == Problem::NoRecord) =>
             {
-                Some(format!(
-                    "is that the path of the old log, and is its volume mounted? if its records are gone, make the new \
-                     log without --continues, and keep what is left in {old}"
-                ))
+                Some(gone())
             }
             OpenError::Refused(_) | OpenError::NothingToContinue { .. } => Some(format!(
                 "a log can only be continued by what it signed of itself: make the new log without --continues, keep \

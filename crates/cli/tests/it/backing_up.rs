@@ -57,3 +57,27 @@ fn what_stands_at_the_destination_is_left_alone() {
     assert!(text(&output.stderr).contains("there is no log here"));
     log.assert_sound();
 }
+
+#[test]
+fn a_folder_without_a_log_in_it_is_told_so_by_whoever_reads_it() {
+    let log = Log::new();
+    let mount = log.place.path().join("mount");
+    std::fs::create_dir(&mount).expect("made");
+    write(&mount.join("lock"), b"");
+    for arguments in [
+        &["backup", "mount", "copy"][..],
+        &["prove", "mount", "0"],
+        &["prove", "mount", "--from", "kept"],
+        &["repair", "mount"],
+        &["repair", "mount", "--yes"],
+        &["init", "new", "--origin", "example.com/new", "--continues", "mount"],
+    ] {
+        let output = log.run(arguments);
+        let told = text(&output.stderr);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{told}");
+        assert!(told.contains("mount: there is no log in this folder"), "{arguments:?}: {told}");
+        assert!(told.contains("\nhint: ") && told.contains("mounted?"), "{arguments:?}: {told}");
+    }
+    assert!(!log.place.path().join("copy").exists() && !log.place.path().join("new").exists());
+    assert_eq!(std::fs::read_dir(&mount).expect("a folder").count(), 1);
+}

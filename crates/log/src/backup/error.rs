@@ -23,6 +23,12 @@ pub enum BackupError {
         /// Where it was looked for.
         folder: PathBuf,
     },
+    /// There is a folder at the path, but none of a log's files in it.
+    #[error("{}: there is no log in this folder: it has none of the files that a log has", folder.display())]
+    NotALog {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// There is something at the destination.
     #[error("{}: something is here already, and a backup is never made over it", folder.display())]
     AlreadyExists {

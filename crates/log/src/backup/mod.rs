@@ -24,6 +24,7 @@ pub use self::error::BackupError;
 use self::snapshot::{Notes, Part, snapshot};
 use crate::io::{IoFailure, Operation, exists};
 use crate::layout::Layout;
+use crate::opening::is_log;
 use crate::storage::Storage;
 use crate::storage::local::LocalStorage;
 
@@ -67,6 +68,9 @@ pub fn backup(
 
 /// As [`backup`], on another disk.
 ///
+/// # Durability
+/// As [`backup`].
+///
 /// # Errors
 /// As [`backup`].
 pub fn backup_on(
@@ -78,6 +82,9 @@ pub fn backup_on(
     let storage = storage.as_ref();
     if !exists(storage, from.folder())? {
         return Err(BackupError::NotFound { folder: from.folder().to_path_buf() });
+    }
+    if !is_log(storage, &from)? {
+        return Err(BackupError::NotALog { folder: from.folder().to_path_buf() });
     }
     let empty = check_destination(storage, &from, &to)?;
     let partial = to.partial();

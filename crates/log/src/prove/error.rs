@@ -16,6 +16,12 @@ pub enum ProveError {
     /// A file can't be read, or does not hold the record that it should.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// There is a folder at the path, but none of a log's files in it.
+    #[error("{}: there is no log in this folder: it has none of the files that a log has", folder.display())]
+    NotALog {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// Nothing in the log says which key is its own.
     #[error(
         "{}: neither a genesis nor a prune record says whose log this is; give its verifier key",

@@ -33,6 +33,7 @@ use crate::error::OpenError;
 use crate::history;
 use crate::io::IoFailure;
 use crate::layout::Layout;
+use crate::opening::is_log;
 use crate::reader::{ReadError, Reader};
 use crate::recovery::inspect::identity_of;
 use crate::storage::Storage;
@@ -58,7 +59,7 @@ impl Prover {
     /// Proves from the log at `folder` on this machine.
     ///
     /// # Errors
-    /// This machine's files can't be worked on, or `folder` has no name of its own.
+    /// This machine's files can't be worked on; and as [`Prover::open_on`].
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, ProveError> {
         let storage = LocalStorage::new().map_err(ReadError::Storage)?;
         Self::open_on(Arc::new(storage), folder)
@@ -67,7 +68,7 @@ impl Prover {
     /// Proves from the log at `folder` on another disk.
     ///
     /// # Errors
-    /// `folder` has no name of its own.
+    /// [`ProveError::NotALog`] where `folder` has none of a log's files; `folder` has no name of its own, or can't be read.
     pub fn open_on(
         storage: Arc<dyn Storage>,
         folder: impl AsRef<Path>,
@@ -75,6 +76,9 @@ impl Prover {
         let folder = folder.as_ref();
         let layout = Layout::of(folder)
             .ok_or_else(|| ReadError::NoFolder { folder: folder.to_path_buf() })?;
+        if !is_log(storage.as_ref(), &layout)? {
+            return Err(ProveError::NotALog { folder: folder.to_path_buf() });
+        }
         Ok(Self { storage, layout, keys: Vec::new() })
     }
 

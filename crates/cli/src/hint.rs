@@ -12,6 +12,8 @@ use indelible::{
 };
 
 use crate::commands::init::CannotContinue;
+use crate::commands::proof_file::{IS_IT_THE_KEY, WrongFile};
+use crate::commands::prove::OfAnotherKey;
 use crate::commands::verify::Mistake;
 
 /// The hint for the first cause that has one.
@@ -38,6 +40,12 @@ pub(crate) fn of(error: &anyhow::Error) -> Option<String> {
         }
         if let Some(read) = cause.downcast_ref::<ReadError>() {
             return reading(read);
+        }
+        if cause.downcast_ref::<OfAnotherKey>().is_some() {
+            return Some(IS_IT_THE_KEY.to_owned());
+        }
+        if let Some(wrong) = cause.downcast_ref::<WrongFile>() {
+            return Some(wrong.hint());
         }
         if let Some(mistake) = cause.downcast_ref::<Mistake>() {
             return mistake.hint();

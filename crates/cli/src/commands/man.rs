@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::{Args, Command, CommandFactory as _};
 use clap_mangen::Man as Page;
 
-use super::proof_file::write_new;
+use super::proof_file::replace;
 use crate::args::Cli;
 use crate::exit::Exit;
 use crate::render::{self, Output};
@@ -18,8 +18,8 @@ Examples:
 
 /// Write the manual pages
 ///
-/// Writes one page a command into the folder, and writes over none that exists; without a folder, prints the page of
-/// indelible itself.
+/// Writes one page a command into the folder, over those that an older version wrote there; without a folder, prints the
+/// page of indelible itself.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Man {
@@ -53,7 +53,7 @@ fn write_all(program: &Command, folder: &Path) -> anyhow::Result<usize> {
     for command in pages {
         let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
         let page = page(command)?;
-        write_new(&folder.join(format!("{name}.1")), &page)?;
+        replace(&folder.join(format!("{name}.1")), &page)?;
     }
     Ok(count)
 }

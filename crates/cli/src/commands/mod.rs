@@ -8,7 +8,7 @@ pub(crate) mod checkpoint;
 pub(crate) mod completions;
 pub(crate) mod init;
 pub(crate) mod man;
-mod proof_file;
+pub(crate) mod proof_file;
 pub(crate) mod prove;
 pub(crate) mod query;
 mod recovery;

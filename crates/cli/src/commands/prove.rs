@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use indelible::format::checkpoint::Checkpoint;
-use indelible::format::note::VerifierKey;
-use indelible::format::proof::bundle::Bundle;
+use indelible::format::note::{Note, VerifierKey};
+use indelible::format::proof::bundle::{Bundle, BundleError};
 use indelible::{AuditLog, OpenError, ProveError, Prover};
 
+use super::verify_proof::is_of_another_key;
 use super::{proof_file, recovery};
 use crate::exit::Exit;
 use crate::flags::Opening;
@@ -97,8 +98,8 @@ impl Prove {
 
     fn make(&self, prover: &Prover) -> anyhow::Result<()> {
         if let Some(path) = &self.from {
-            let kept = proof_file::read(path)?;
-            let proof = prover.growth(&kept)?;
+            let kept = proof_file::read_checkpoint(path)?;
+            let proof = prover.growth(&kept).map_err(|error| self.with_keys(error, Some(&kept)))?;
             self.write(&proof)?;
             render::note(format_args!(
                 "the log went on from {} to {} records, and changed nothing before",
@@ -116,7 +117,7 @@ impl Prove {
         };
         let proof = match attempt() {
             Err(ProveError::NotCovered { .. }) => self.cover(seq, attempt)?,
-            made => made?,
+            made => made.map_err(|error| self.with_keys(error, None))?,
         };
         self.write(&proof)?;
         render::note(format_args!("record {seq} is in the log"));
@@ -156,6 +157,27 @@ impl Prove {
         }
     }
 
+    /// Names the keys, where another one was given than the one that signed.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only what speaks of keys is named")]
+    fn with_keys(&self, error: ProveError, kept: Option<&[u8]>) -> anyhow::Error {
+        let note = match &error {
+            _ if self.keys.is_empty() => None,
+            ProveError::NoCheckpoint { .. } => {
+                Prover::open(&self.dir).and_then(|own| own.checkpoint()).ok().map(|own| own.note)
+            }
+            ProveError::Kept(BundleError::Kept(fault)) if is_of_another_key(fault) => {
+                kept.and_then(|kept| Note::parse(kept).ok())
+            }
+            _ => None,
+        };
+        match note {
+            Some(note) => {
+                OfAnotherKey { whose: proof_file::whose(&note, &self.keys), fault: error }.into()
+            }
+            None => error.into(),
+        }
+    }
+
     fn write(&self, proof: &impl fmt::Display) -> anyhow::Result<()> {
         if let Some(path) = &self.output {
             return proof_file::write_new(path, proof.to_string().as_bytes());
@@ -169,14 +191,34 @@ impl Prove {
     fn explain(&self, usual: &str, more: &str) {
         let path = self.output.as_deref().unwrap_or(Path::new(usual));
         let space = if more.is_empty() { "" } else { " " };
+        let save = match &self.output {
+            Some(_) => "check it".to_owned(),
+            None => format!("save it as {usual}, and check it"),
+        };
         render::hint(format_args!(
-            "check it anywhere, without the log: indelible verify-proof {} --key '…'{space}{more}   (the key that init \
+            "{save} anywhere, without the log: indelible verify-proof {} --key '…'{space}{more}   (the key that init \
              printed)",
             quote(path)
         ));
     }
 }
 
+/// None of the keys that were given signed it.
+#[derive(Debug)]
+pub(crate) struct OfAnotherKey {
+    fault: ProveError,
+    whose: String,
+}
+
+impl fmt::Display for OfAnotherKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.fault, self.whose)
+    }
+}
+
+impl std::error::Error for OfAnotherKey {}
+
 fn speaks_against_the_log(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<ProveError>().is_some_and(ProveError::speaks_against_the_log)
+    let fault = error.downcast_ref::<OfAnotherKey>().map(|error| &error.fault);
+    fault.or(error.downcast_ref()).is_some_and(ProveError::speaks_against_the_log)
 }

@@ -5,20 +5,28 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::Args;
 use indelible::Reader;
+use indelible::format::record::Record;
 
 use crate::exit::Exit;
-use crate::render::Output;
+use crate::hint::quote;
+use crate::render::{self, Output};
 
 const EXAMPLES: &str = "\
 Examples:
   indelible show audit 0                   the record that began the log
   indelible show audit 42 | jq .metadata   one record, as stored, into another program
-  indelible show audit 42 --unsynced       also when no checkpoint covers it yet";
+  indelible show audit 42 --unsynced       also when no checkpoint covers it yet
+
+Exit status: 0 printed; 1 no such record, or one that does not hold: it is printed all the same; 2 wrong
+usage.";
 
 /// Print one record, as stored
 ///
 /// Prints the line of the record with sequence number SEQ. On a terminal, characters that could act on it are shown as
 /// \u…; into a file or a pipe go the exact bytes.
+///
+/// Holds the record against its own hash: where that does not match, prints it with a warning. That it is the record that was
+/// signed is for `indelible verify` to say.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Show {
@@ -73,6 +81,14 @@ impl Show {
         let mut output = Output::stdout();
         output.line(&record.line)?;
         output.flush()?;
-        Ok(Exit::Fine)
+        // A record of a newer format has its hash, too.
+        let checked = Record::parse_newer(&record.line).or_else(|_| Record::parse(&record.line));
+        let Err(fault) = checked else { return Ok(Exit::Fine) };
+        render::warning(format_args!(
+            "record {}, in {} at byte {}, is not as it was written: {fault}",
+            self.seq, record.file, record.offset
+        ));
+        render::hint(format_args!("`indelible verify {}` says more", quote(&self.dir)));
+        Ok(Exit::CouldNot)
     }
 }

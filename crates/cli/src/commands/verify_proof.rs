@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use indelible::format::checkpoint::Checkpoint;
-use indelible::format::note::VerifierKey;
+use indelible::format::note::{Note, VerifierKey};
 use indelible::format::proof::bundle::{Bundle, BundleError};
 use indelible::format::proof::growth::{Grown, GrowthBundle};
 use indelible::format::record::{Content, Record};
@@ -20,7 +20,8 @@ Examples:
   indelible verify-proof 42.tlog-proof --key 'example.com/audit+…'
   indelible verify-proof growth.txt --key \"$(cat audit.vkey)\" --checkpoint checkpoint-2026-01.txt
 
-Exit status: 0 proven; 3 not proven, and why; 1 could not read; 2 wrong usage.";
+Exit status: 0 proven; 3 not proven, and why; 1 could not read, or no proof but a file of another
+kind; 2 wrong usage.";
 
 /// Check a proof that `prove` or another C2SP program made, without the log
 ///
@@ -56,7 +57,7 @@ struct Shown {
 impl VerifyProof {
     /// Prints what was proven, or what failed; the exit status says it too, whether or not somebody reads.
     pub(crate) fn run(self) -> anyhow::Result<Exit> {
-        let bytes = proof_file::read(&self.file)?;
+        let bytes = proof_file::read_proof(&self.file)?;
         let growth = GrowthBundle::is_begun_by(&bytes);
         if growth != self.checkpoint.is_some() {
             render::note(if growth {
@@ -66,21 +67,53 @@ impl VerifyProof {
             });
             return Ok(Exit::Usage);
         }
-        let checked = match &self.checkpoint {
-            Some(path) => check_growth(&bytes, &proof_file::read(path)?, &self.keys),
+        let kept = self.checkpoint.as_deref().map(proof_file::read_checkpoint).transpose()?;
+        let checked = match &kept {
+            Some(kept) => check_growth(&bytes, kept, &self.keys),
             None => check_record(&bytes, &self.keys),
         };
-        let (shown, exit) = match checked {
+        let (shown, exit) = match &checked {
             Ok(shown) => (shown, Exit::Fine),
-            Err(fault) => (not_proven(&self.file, growth, &fault), Exit::NotSound),
+            Err(fault) => (&not_proven(&self.file, growth, fault), Exit::NotSound),
         };
-        let text = if self.json { shown.json.to_string() } else { shown.text };
+        let json = self.json.then(|| shown.json.to_string());
         let mut output = Output::stdout();
-        match output.text(&text).and_then(|()| output.flush()) {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-            Ok(()) | Err(_) => Ok(exit),
+        let printed = output.text(json.as_deref().unwrap_or(&shown.text));
+        if let Err(error) = printed.and_then(|()| output.flush())
+            && error.kind() != std::io::ErrorKind::BrokenPipe
+        {
+            return Err(error.into());
+        }
+        if let Err(fault) = &checked {
+            self.tell_whose(&bytes, kept.as_deref(), fault);
+        }
+        Ok(exit)
+    }
+
+    /// Names the keys, where another one was given than the one that signed.
+    fn tell_whose(&self, proof: &[u8], kept: Option<&[u8]>, fault: &BundleError) {
+        let note = match (fault, kept) {
+            (BundleError::Kept(fault), Some(kept)) if is_of_another_key(fault) => {
+                Note::parse(kept).ok()
+            }
+            (fault, Some(_)) if is_of_another_key(fault) => {
+                GrowthBundle::parse(proof).ok().map(|bundle| bundle.checkpoint)
+            }
+            (fault, None) if is_of_another_key(fault) => {
+                Bundle::parse(proof).ok().map(|bundle| bundle.checkpoint)
+            }
+            _ => None,
+        };
+        if let Some(note) = note {
+            render::note(proof_file::whose(&note, &self.keys));
+            render::hint(proof_file::IS_IT_THE_KEY);
         }
     }
+}
+
+/// Whether it says that none of the keys is one that signed.
+pub(super) const fn is_of_another_key(fault: &BundleError) -> bool {
+    matches!(fault, BundleError::Unsigned | BundleError::NoKeyOfLog { .. })
 }
 
 fn check_record(bytes: &[u8], keys: &[VerifierKey]) -> Result<Shown, BundleError> {

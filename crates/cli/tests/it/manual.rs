@@ -38,7 +38,7 @@ fn every_shell_gets_completions_that_know_every_command() {
 }
 
 #[test]
-fn one_page_a_command_is_written_and_none_is_written_over() {
+fn one_page_a_command_is_written_and_over_those_of_an_older_version() {
     let place = tempfile::tempdir().expect("a folder");
     let run =
         |args: &[&str]| indelible().current_dir(place.path()).args(args).output().expect("it runs");
@@ -50,6 +50,19 @@ fn one_page_a_command_is_written_and_none_is_written_over() {
         assert!(page.contains(".TH indelible-") && page.contains("SYNOPSIS"), "{command}: {page}");
     }
     assert!(place.path().join("indelible.1").is_file());
+    let old = place.path().join("indelible-show.1");
+    let page = std::fs::read(&old).expect("a page");
+    write(&old, b"of an older version");
+    let again = run(&["man", "."]);
+    assert_eq!(again.status.code(), Some(0), "{}", text(&again.stderr));
+    assert_eq!(std::fs::read(&old).expect("a page"), page);
+    let left = std::fs::read_dir(place.path()).expect("a folder");
+    assert_eq!(
+        left.filter(|e| e.as_ref().expect("a file").path().extension() != Some("1".as_ref()))
+            .count(),
+        0
+    );
+    std::fs::remove_file(&old).and_then(|()| std::fs::create_dir(&old)).expect("made");
     let again = run(&["man", "."]);
     assert_eq!(again.status.code(), Some(1));
     assert!(text(&again.stderr).contains("nothing is written over it"), "{}", text(&again.stderr));

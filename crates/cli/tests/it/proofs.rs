@@ -81,7 +81,9 @@ fn the_proof_goes_to_stdout_and_holds_the_exact_stored_line() {
     let output = log.run(&["prove", "audit", "7"]);
     assert_eq!(text(&output.stdout), read(&log, "7.tlog-proof"));
     let told = text(&output.stderr);
-    assert!(told.contains("hint: check it anywhere") && told.contains("7.tlog-proof"), "{told}");
+    assert!(told.contains(
+            "hint: save it as 7.tlog-proof, and check it anywhere, without the log: indelible verify-proof 7.tlog-proof "
+        ), "{told}");
     let encoded = text(&output.stdout);
     let encoded = encoded.lines().nth(1).and_then(|line| line.strip_prefix("extra "));
     let mut decoder = Command::new("base64")
@@ -171,7 +173,7 @@ fn a_record_that_is_not_there_is_told_with_what_there_is() {
     assert_fails(
         &log.run(&["prove", "audit", "31"]),
         1,
-        "there is no record 31: the log has 31 records",
+        "there is no record 31: the log has records 0 to 30",
     );
     assert_fails(&log.run(&["prove", "nowhere", "1"]), 1, "there is no log here");
     assert_fails(&log.run(&["prove", "audit"]), 2, "SEQ");
@@ -188,6 +190,9 @@ fn a_pruned_record_is_proven_by_who_kept_its_line() {
     log.append(large_events(12), &small);
     let output = log.run(&["prove", "audit", "2"]);
     assert_fails(&output, 1, "record 2 was pruned");
+    let first: Value = serde_json::from_str(&log.lines()[0]).expect("JSON");
+    let range = format!("no record 999: the log has records {} to ", first["seq"]);
+    assert_fails(&log.run(&["prove", "audit", "999"]), 1, &range);
     assert!(text(&output.stderr).contains("\nhint: "), "{}", text(&output.stderr));
     put(&log, "kept", format!("{kept}\n"));
     let output = log.run(&["prove", "audit", "2", "--record", "kept", "-o", "2.tlog-proof"]);
@@ -288,7 +293,11 @@ fn a_log_that_is_no_continuation_of_what_was_kept_is_called_that() {
     let output = log.run(&["prove", "audit", "--from", "other"]);
     assert_fails(&output, 3, "the kept checkpoint: checkpoint is signed by no known key");
     put(&log, "junk", "junk\n");
-    assert_fails(&log.run(&["prove", "audit", "--from", "junk"]), 3, "the kept checkpoint: ");
+    assert_fails(
+        &log.run(&["prove", "audit", "--from", "junk"]),
+        1,
+        "junk: this is not a checkpoint",
+    );
     assert_fails(&log.run(&["prove", "audit", "--from", "none"]), 1, "could not read none");
 }
 
@@ -312,4 +321,65 @@ fn spoilt_rows_and_changed_records_are_told_apart() {
         records.replacen("\"resource\":\"file:7\"", "\"resource\":\"file:8\"", 1).as_bytes(),
     );
     assert_fails(&log.run(&["prove", "audit", "7"]), 3, "record 7 is not whole");
+}
+
+#[test]
+fn a_file_of_another_kind_is_no_alarm_and_is_called_what_it_is() {
+    let log = proven();
+    put(&log, "kept.txt", log.run(&["checkpoint", "audit"]).stdout);
+    log.append(events(31, 2), &[]);
+    put(&log, "growth.txt", log.run(&["prove", "audit", "--from", "kept.txt"]).stdout);
+    put(&log, "events.jsonl", events(1, 2));
+    put(&log, "garbage", b"\xff\x00garbage");
+    for (from, what) in [
+        (
+            "7.tlog-proof",
+            "7.tlog-proof: this is the proof of a record (.tlog-proof), not a checkpoint",
+        ),
+        ("growth.txt", "growth.txt: this is a proof of growth, not a checkpoint"),
+        ("events.jsonl", "events.jsonl: this is JSON, such as records, events or receipts, not a"),
+        ("garbage", "garbage: this is not a checkpoint: note is not UTF-8 at byte 0"),
+    ] {
+        for output in [
+            log.run(&["prove", "audit", "--from", from]),
+            log.run(&["verify-proof", "growth.txt", "--key", &log.key, "--checkpoint", from]),
+        ] {
+            assert_fails(&output, 1, what);
+            assert_fails(
+                &output,
+                1,
+                "hint: a checkpoint is what `indelible checkpoint DIR` prints",
+            );
+            assert!(output.stdout.is_empty());
+        }
+    }
+    let output = check(&log, "kept.txt");
+    assert_fails(&output, 1, "kept.txt: this is a checkpoint, not a proof");
+    assert_fails(&output, 1, "hint: a proof is what `indelible prove` writes; a checkpoint that");
+    assert_fails(&check(&log, "events.jsonl"), 1, "events.jsonl: this is JSON, such as records");
+    // What claims to be a proof and is broken proves nothing.
+    assert_fails(&check(&log, "garbage"), 3, "NOT PROVEN");
+}
+
+#[test]
+fn whoever_gives_another_key_is_told_both() {
+    let (log, other) = (proven(), Log::new());
+    put(&log, "kept", log.run(&["checkpoint", "audit"]).stdout);
+    log.append(events(31, 2), &[]);
+    put(&log, "growth", log.run(&["prove", "audit", "--from", "kept"]).stdout);
+    // The base64 behind them may have a + of its own.
+    let named = |key: &str| key.splitn(3, '+').take(2).collect::<Vec<_>>().join("+");
+    let both =
+        format!("the checkpoint is signed by {}; given was {}", named(&log.key), named(&other.key));
+    let key = ["--key", &other.key];
+    for (arguments, code) in [
+        (&["prove", "audit", "7"][..], 1),
+        (&["prove", "audit", "--from", "kept"], 3),
+        (&["verify-proof", "7.tlog-proof"], 3),
+        (&["verify-proof", "growth", "--checkpoint", "kept"], 3),
+    ] {
+        let output = log.run(&[arguments, &key].concat());
+        assert_fails(&output, code, &both);
+        assert_fails(&output, code, "hint: is that the key that init printed?");
+    }
 }

@@ -78,3 +78,20 @@ fn nobody_is_told_that_nobody_reads() {
         );
     }
 }
+
+#[test]
+fn a_record_that_does_not_hold_is_shown_with_a_warning() {
+    let log = Log::new();
+    log.append(events(1, 5), &[]);
+    let path = log.folder().join("audit.log");
+    let whole = std::fs::read_to_string(&path).expect("records");
+    write(&path, whole.replacen("file:3\"", "file:9\"", 1).as_bytes());
+    let output = log.run(&["show", "audit", "3"]);
+    assert_eq!(text(&output.stdout), log.lines()[3].clone() + "\n");
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.starts_with("indelible: warning: record 3, in audit.log at byte "), "{told}");
+    assert!(told.contains("\nhint: `indelible verify audit` says more\n"), "{told}");
+    let output = log.run(&["show", "audit", "4"]);
+    assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));
+}

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use indelible_format::chain::Hash;
+use indelible_format::note::NoteError;
 use indelible_format::proof::ProofError;
 use indelible_format::proof::bundle::BundleError;
 use indelible_format::record::DecodeError;
@@ -38,12 +39,14 @@ pub enum ProveError {
         folder: PathBuf,
     },
     /// The log has no such record.
-    #[error("there is no record {seq}: the log has {records} records, the first is 0")]
+    #[error("there is no record {seq}: the log has records {first} to {last}")]
     NoRecord {
         /// The record.
         seq: u64,
-        /// How many there are.
-        records: u64,
+        /// The oldest that is left.
+        first: u64,
+        /// The newest.
+        last: u64,
     },
     /// The record is there, but no checkpoint covers it.
     #[error("no checkpoint covers record {seq} yet: the latest covers {size} records")]
@@ -115,7 +118,13 @@ pub enum ProveError {
     /// The tree rows do not give the signed root.
     #[error("the tree rows do not give the root that was signed: {0}")]
     Rows(#[source] ProofError),
-    /// The kept checkpoint is none, or not of this log.
+    /// What was given as a kept checkpoint is none: that says nothing about the log.
+    #[error("what was given as the kept checkpoint is none: {source}")]
+    NotACheckpoint {
+        /// What is wrong with it.
+        source: NoteError,
+    },
+    /// The kept checkpoint is not of this log, or not signed by its key.
     #[error(transparent)]
     Kept(BundleError),
     /// The kept checkpoint covers more records than the log has.

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use indelible_format::chain::Hash;
 use indelible_format::checkpoint::{Checkpoint, Opened};
-use indelible_format::note::VerifierKey;
+use indelible_format::note::{Note, VerifierKey};
 use indelible_format::proof::bundle::{Bundle, BundleError};
 use indelible_format::proof::growth::{GrowthBundle, open_kept};
 use indelible_format::proof::{
@@ -110,10 +110,11 @@ impl Prover {
         let stored = reader.record(seq)?;
         let size = latest.checkpoint.size;
         if seq >= size {
-            return Err(match stored {
-                Some(_) => ProveError::NotCovered { seq, size },
-                None => ProveError::NoRecord { seq, records: reader.records()?.max(size) },
-            });
+            if stored.is_some() {
+                return Err(ProveError::NotCovered { seq, size });
+            }
+            let last = reader.records()?.max(size).saturating_sub(1);
+            return Err(ProveError::NoRecord { seq, first: reader.first_seq()?, last });
         }
         let Some(stored) = stored else {
             let first = reader.first_seq()?;
@@ -149,8 +150,10 @@ impl Prover {
     ///
     /// # Errors
     /// [`ProveError::NotAContinuation`] and [`ProveError::Shorter`] where it did not; [`ProveError::Kept`] where `kept`
-    /// is no checkpoint of this log.
+    /// is a checkpoint, but none of this log; [`ProveError::NotACheckpoint`] where it is something else.
     pub fn growth(&self, kept: &[u8]) -> Result<GrowthBundle, ProveError> {
+        let form = Note::parse(kept).and_then(|note| Checkpoint::parse_text(&note.text));
+        form.map_err(|source| ProveError::NotACheckpoint { source })?;
         let keys = self.keys()?;
         let kept = open_kept(kept, &keys).map_err(ProveError::Kept)?.checkpoint;
         let latest = self.latest(&keys)?;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what it needs by failing")]
 
+mod proof_vectors;
 mod real_events;
 mod tree_vectors;
 mod vectors;

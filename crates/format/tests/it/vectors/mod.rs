@@ -14,15 +14,15 @@ use serde_json::{Value, json};
 
 mod cases;
 
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors")
 }
 
-fn read(name: &str) -> Value {
+pub(crate) fn read(name: &str) -> Value {
     serde_json::from_slice(&std::fs::read(folder().join(name)).unwrap()).unwrap()
 }
 
-fn list<'a>(vectors: &'a Value, name: &str) -> &'a Vec<Value> {
+pub(crate) fn list<'a>(vectors: &'a Value, name: &str) -> &'a Vec<Value> {
     vectors[name].as_array().unwrap()
 }
 
@@ -84,6 +84,6 @@ fn own_vectors_are_what_their_cases_say_and_are_taken_and_refused_so() {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a vector file, not a log")]
-fn write(path: &Path, text: &str) {
+pub(crate) fn write(path: &Path, text: &str) {
     std::fs::write(path, text).unwrap();
 }

@@ -57,3 +57,14 @@ fn a_table_fits_the_terminal_and_carries_no_foreign_control_characters() {
         assert!(plain.lines().all(|line| line.chars().count() <= width), "{shown}");
     }
 }
+
+#[test]
+fn invisible_characters_are_seen_in_a_table_and_stay_in_a_file() {
+    let log = Log::new();
+    let hostile = "{\"actor\":\"user:mia\u{200b}\",\"action\":\"b\u{e0041}\",\"resource\":\"c\"}";
+    assert_eq!(log.append(hostile, &[]).status.code(), Some(0));
+    let table = text(&log.run(&["query", "audit", "--seq", "1", "--output", "table"]).stdout);
+    assert!(table.contains(r"user:mia\u200b") && table.contains(r"b\udb40\udc41"), "{table}");
+    let stored = text(&log.run(&["query", "audit", "--seq", "1"]).stdout);
+    assert!(stored.contains("user:mia\u{200b}\""), "{stored}");
+}

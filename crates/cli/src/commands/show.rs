@@ -8,6 +8,7 @@ use indelible::Reader;
 
 use crate::exit::Exit;
 use crate::render::Output;
+use crate::value;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,7 +28,7 @@ pub(crate) struct Show {
     dir: PathBuf,
 
     /// The record's sequence number; the first record is 0
-    #[arg(value_name = "SEQ")]
+    #[arg(value_name = "SEQ", value_parser = value::seq, allow_negative_numbers = true)]
     seq: u64,
 
     #[command(flatten)]

@@ -12,6 +12,7 @@ use signal_hook::consts::SIGINT;
 use super::show::Reading;
 use crate::exit::Exit;
 use crate::render::{self, Output};
+use crate::value;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -35,7 +36,14 @@ pub(crate) struct Tail {
     dir: PathBuf,
 
     /// How many
-    #[arg(short = 'n', long = "lines", value_name = "N", default_value_t = 10)]
+    #[arg(
+        short = 'n',
+        long = "lines",
+        value_name = "N",
+        default_value_t = 10,
+        value_parser = value::records,
+        allow_negative_numbers = true
+    )]
     count: u64,
 
     /// Go on with the records that come, until Ctrl-C

@@ -68,3 +68,28 @@ fn invisible_characters_are_seen_in_a_table_and_stay_in_a_file() {
     let stored = text(&log.run(&["query", "audit", "--seq", "1"]).stdout);
     assert!(stored.contains("user:mia\u{200b}\""), "{stored}");
 }
+
+#[test]
+fn who_must_type_the_events_is_told_so() {
+    let log = Log::new();
+    let shown = Command::new("script")
+        .current_dir(log.place.path())
+        .args([
+            "-qec",
+            concat!(env!("CARGO_BIN_EXE_indelible"), " append audit --file -"),
+            "/dev/null",
+        ])
+        .output();
+    let Ok(shown) = shown else {
+        return skipped("no `script` to make a terminal with");
+    };
+    let shown = text(&shown.stdout);
+    assert!(
+        shown.contains(
+            "indelible: reading events from the terminal, one JSON object a line; end with Ctrl-D"
+        ),
+        "{shown:?}"
+    );
+    let piped = log.append("", &[]);
+    assert!(!text(&piped.stderr).contains("terminal"), "{}", text(&piped.stderr));
+}

@@ -4,9 +4,9 @@ mod time;
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use indelible::{Glob, Matches, Order, Query, ReadError, SessionPath};
+use indelible::{Glob, Matches, Order, Query, ReadError, Reader, SessionPath};
 
 use super::show::Reading;
 use crate::exit::Exit;
@@ -47,7 +47,7 @@ pub(crate) struct Find {
     reverse: bool,
 
     /// No more than so many records
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = value::limit, allow_negative_numbers = true)]
     limit: Option<u64>,
 
     /// Print only how many there are
@@ -110,15 +110,15 @@ struct Filters {
 #[command(next_help_heading = "When they were written")]
 struct Range {
     /// At or after: a time ago (2h, 3d, 1w 2d), a day (2026-11-24, in UTC), or a time (2026-11-24T10:00:00Z)
-    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    #[arg(long, value_name = "TIME", value_parser = time::parse, allow_hyphen_values = true)]
     since: Option<time::Moment>,
 
     /// Before: in the same forms
-    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    #[arg(long, value_name = "TIME", value_parser = time::parse, allow_hyphen_values = true)]
     until: Option<time::Moment>,
 
     /// Sequence numbers, both ends included: 100..199, 100.., ..199, or one alone
-    #[arg(long, value_name = "A..B", value_parser = value::seq_range)]
+    #[arg(long, value_name = "A..B", value_parser = value::seq_range, allow_hyphen_values = true)]
     seq: Option<(u64, Option<u64>)>,
 }
 
@@ -151,16 +151,18 @@ impl Filters {
 }
 
 impl Range {
-    fn add_to(&self, mut query: Query) -> anyhow::Result<Query> {
-        if let (Some(since), Some(until)) = (&self.since, &self.until)
-            && since.timestamp >= until.timestamp
-        {
-            bail!(
+    /// Says why no record can be in it.
+    fn contradiction(&self) -> Option<String> {
+        let (since, until) = (self.since.as_ref()?, self.until.as_ref()?);
+        (since.timestamp >= until.timestamp).then(|| {
+            format!(
                 "nothing is at or after --since {since} and before --until {until}: these are {} and {}",
-                since.timestamp,
-                until.timestamp
-            );
-        }
+                since.timestamp, until.timestamp
+            )
+        })
+    }
+
+    fn add_to(&self, mut query: Query) -> Query {
         if let Some(since) = &self.since {
             query = query.with_since(since.timestamp);
         }
@@ -170,15 +172,31 @@ impl Range {
         if let Some((first, last)) = self.seq {
             query = query.with_seq(first, last);
         }
-        Ok(query)
+        query
+    }
+
+    /// Says where records that were asked for are no more.
+    fn tell_of_pruned(&self, reader: &Reader) {
+        let Some((asked, _)) = self.seq else { return };
+        // Whatever stands in the way of an answer is told by the query itself.
+        if let Ok(first) = reader.first_seq()
+            && asked < first
+        {
+            render::note(format_args!("records before {first} were pruned"));
+        }
     }
 }
 
 impl Find {
     /// Prints what is found; the exit status says whether all could be read.
     pub(crate) fn run(self) -> anyhow::Result<Exit> {
+        if let Some(why) = self.range.contradiction() {
+            render::note(why);
+            return Ok(Exit::Usage);
+        }
         let reader = self.reading.open(&self.dir)?;
-        let mut query = self.range.add_to(self.filters.add_to(Query::new()))?;
+        self.range.tell_of_pruned(&reader);
+        let mut query = self.range.add_to(self.filters.add_to(Query::new()));
         if self.reverse {
             query = query.with_order(Order::NewestFirst);
         }

@@ -2,6 +2,8 @@
 //!
 //! What one command takes stands beside that command, what several take in `flags`. It does not act on anything.
 
+use std::path::PathBuf;
+
 use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -44,6 +46,10 @@ something missing; 4 sound, but with a torn tail that the next append repairs.";
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
+
+    /// The log's folder, for those who say what to do next: `DIR` where the command takes none.
+    #[arg(skip = "DIR")]
+    pub(crate) dir: PathBuf,
 }
 
 impl Cli {
@@ -59,7 +65,13 @@ impl Cli {
             Ok(matches) => matches,
             Err(error) => return Err(explained(error, &mut command)),
         };
-        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+        let mut read =
+            Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+        let verb = matches.subcommand().map(|(_name, verb)| verb);
+        if let Some(Ok(Some(dir))) = verb.map(|verb| verb.try_get_one::<PathBuf>("dir")) {
+            read.dir.clone_from(dir);
+        }
+        Ok(read)
     }
 }
 

@@ -67,6 +67,7 @@ pub use error::{
 };
 pub use identity::Identity;
 pub use log::AuditLog;
+pub use opening::find_log;
 pub use options::{Idempotency, LastTimestamp, NetworkFileSystem, Options, Salting};
 pub use pending::Pending;
 pub use prove::{ProveError, Prover};

@@ -18,7 +18,7 @@ use crate::error::{
 };
 use crate::idempotency::{EventKey, Window};
 use crate::identity::Identity;
-use crate::io::{IoFailure, Operation, exists};
+use crate::io::{IoFailure, Operation};
 use crate::keys::{key_path, load_signer};
 use crate::layout::Layout;
 use crate::lock_file::{holder, take_lock};
@@ -132,9 +132,6 @@ impl AuditLog {
     ) -> Result<Self, OpenError> {
         options.validate()?;
         let layout = layout_of(folder.as_ref())?;
-        if !exists(storage.as_ref(), layout.folder())? {
-            return Err(OpenError::NotFound { folder: layout.folder().to_path_buf() });
-        }
         check_is_log(storage.as_ref(), &layout)?;
         check_medium(storage.as_ref(), &layout, layout.folder(), &options)?;
         check_files(storage.as_ref(), &layout)?;

@@ -92,7 +92,7 @@ impl Prove {
         match self.make(&prover) {
             Err(error) if speaks_against_the_log(&error) => {
                 render::error(&error);
-                if let Some(hint) = hint::of(&error) {
+                if let Some(hint) = hint::of(&error, &self.dir) {
                     render::hint(hint);
                 }
                 Ok(Exit::NotSound)

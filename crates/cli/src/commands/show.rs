@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
-use indelible::Reader;
+use indelible::{Reader, find_log};
 
 use crate::exit::Exit;
 use crate::render::Output;
@@ -48,7 +48,7 @@ pub(super) struct Reading {
 impl Reading {
     /// A reader of the log at `dir`, which reads so far.
     pub(super) fn open(self, dir: &std::path::Path) -> anyhow::Result<Reader> {
-        super::must_exist(dir)?;
+        find_log(dir)?;
         let reader = Reader::open(dir)?;
         Ok(if self.unsynced { reader.unsynced() } else { reader })
     }

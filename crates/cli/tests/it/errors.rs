@@ -16,7 +16,7 @@ fn a_missing_folder() {
         &["show", folder, "0"],
         &["tail", folder],
         &["verify", folder],
-        &["init", "new", "--continues", folder],
+        &["query", folder],
     ] {
         let output = indelible().current_dir(place.path()).args(args).output().expect("it runs");
         assert_fails(
@@ -24,10 +24,20 @@ fn a_missing_folder() {
             1,
             &format!(
                 "indelible: {folder}: there is no log here\n\
-                 hint: is the path right, and is its volume mounted? `indelible init DIR` makes a new log\n"
+                 hint: is the path right, and is its volume mounted? `indelible init {folder}` makes a new log\n"
             ),
         );
     }
+    let output =
+        indelible().current_dir(place.path()).args(["init", "new", "--continues", folder]).output();
+    assert_fails(
+        &output.expect("it runs"),
+        1,
+        &format!(
+            "indelible: {folder}: there is no log here\n\
+             hint: is that the path of the old log, and is its volume mounted?\n"
+        ),
+    );
 }
 
 #[test]
@@ -58,7 +68,7 @@ fn a_missing_key() {
         &format!(
             "indelible: {0}: the log's key is missing; without it no checkpoint can be signed\n\
              hint: put {0} back from your backup, or say where it is with --key-file; \
-             if it is lost, go on in a new log: indelible init NEW --continues OLD\n",
+             if it is lost, go on in a new log: indelible init NEW --origin NAME --continues audit\n",
             key.display()
         ),
     );
@@ -117,7 +127,7 @@ fn a_log_that_a_crash_can_not_have_left_so() {
     assert!(
         told.ends_with(&format!(
             "\nhint: `indelible verify {0}` says more, reading works; to go on, make a new log that takes over: \
-             indelible init NEW --continues {0} --reason '…'\n",
+             indelible init NEW --origin NAME --continues {0} --reason '…'\n",
             folder.display()
         )),
         "{told}"

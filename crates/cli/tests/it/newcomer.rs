@@ -108,3 +108,13 @@ fn a_log_that_continues_another_names_it_and_the_reason() {
             .is_some_and(|note| note.starts_with("example.com/audit\n1\n"))
     );
 }
+
+#[test]
+fn who_continues_a_log_without_its_name_is_told() {
+    let log = Log::new();
+    let told = "indelible: the old log's name, example.com/audit, is not taken over: --origin example.com/audit";
+    let unnamed = text(&log.run(&["init", "new", "--continues", "audit"]).stderr);
+    assert!(unnamed.contains(told), "{unnamed}");
+    let named = log.run(&["init", "named", "--continues", "audit", "--origin", ORIGIN]);
+    assert!(!text(&named.stderr).contains("not taken over"), "{}", text(&named.stderr));
+}

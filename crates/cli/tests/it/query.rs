@@ -162,7 +162,7 @@ fn a_damaged_line_is_told_of_and_the_rest_is_printed() {
     let start =
         format!("indelible: warning: audit.log at byte {place}: this line is no record: byte ");
     assert!(said.starts_with(&start), "{said}");
-    assert!(said.ends_with("indelible: 1 place could not be read as they should; what could be is printed\nhint: `indelible verify DIR` says what is wrong\n"), "{said}");
+    assert!(said.ends_with("indelible: 1 place could not be read as they should; what could be is printed\nhint: `indelible verify audit` says what is wrong\n"), "{said}");
     let counted = query(&log, &["--actor", "user:mia", "--count"]);
     assert_eq!((counted.status.code(), text(&counted.stdout).as_str()), (Some(1), "8\n"));
     // Its bytes can't match, so nothing is said of it.

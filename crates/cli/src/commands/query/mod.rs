@@ -2,7 +2,7 @@
 
 mod time;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
@@ -10,6 +10,7 @@ use indelible::{Glob, Matches, Order, Query, ReadError, Reader, SessionPath};
 
 use super::show::Reading;
 use crate::exit::Exit;
+use crate::hint::quote;
 use crate::render::{self, Output, RecordTable};
 use crate::table::Shown;
 use crate::value;
@@ -214,7 +215,7 @@ impl Find {
             let mut output = Output::stdout();
             output.text(&counted.matching.to_string())?;
             output.flush()?;
-            return Ok(faults.exit());
+            return Ok(faults.exit(&self.dir));
         }
         let form = self
             .output
@@ -223,7 +224,7 @@ impl Find {
             Form::Table => print_table(matches, &mut faults)?,
             Form::Jsonl => print_lines(matches, &mut faults)?,
         }
-        Ok(faults.exit())
+        Ok(faults.exit(&self.dir))
     }
 }
 
@@ -278,7 +279,7 @@ impl Faults {
         Ok(())
     }
 
-    fn exit(&self) -> Exit {
+    fn exit(&self, dir: &Path) -> Exit {
         if self.count == 0 {
             return Exit::Fine;
         }
@@ -287,7 +288,7 @@ impl Faults {
             "{} {places} could not be read as they should; what could be is printed",
             self.count
         ));
-        render::hint("`indelible verify DIR` says what is wrong");
+        render::hint(format_args!("`indelible verify {}` says what is wrong", quote(dir)));
         Exit::CouldNot
     }
 }

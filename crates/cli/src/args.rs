@@ -25,13 +25,18 @@ use crate::value;
 
 const EXAMPLES: &str = "\
 Example, from nothing to a verified log:
-  indelible init audit --origin example.com/audit
-  indelible append audit --actor user:mia --action login --resource app:console
+  indelible init audit --origin example.com/audit | tee audit.vkey
+  indelible append audit --actor user:mia --action login \\
+    --resource app:console
   indelible tail audit
-  indelible verify audit --key 'example.com/audit+…'     (the key that init printed)
+  indelible checkpoint audit > kept.txt
+  indelible verify audit --key \"$(cat audit.vkey)\" --checkpoint kept.txt
 
-Exit status: 0 fine; 1 could not do it; 2 wrong usage; 3 verification found tampering, damage or
-something missing; 4 sound, but with a torn tail that the next append repairs.";
+Exit status: 0 fine; 1 could not do it; 2 wrong usage; 3 it could, and what it
+found is bad: verify found tampering, damage or something missing, prove and
+verify-proof that something is not as it was signed or kept, repair something
+that it can't repair; 4 verify: sound, but with a torn tail that the next
+append repairs; repair: there is something that --yes repairs.";
 
 /// Keeps a log of who did what, in plain files, so that a later change to it can be found.
 #[derive(Debug, Parser)]

@@ -14,8 +14,16 @@ use crate::render::{self, Output};
 
 const EXAMPLES: &str = "\
 Examples:
-  indelible init audit --origin example.com/audit
-  indelible init audit-2 --origin example.com/audit --continues audit --reason 'disk failed'";
+  indelible init audit --origin example.com/audit | tee audit.vkey
+  indelible verify audit --key \"$(cat audit.vkey)\"
+  indelible init audit-2 --origin example.com/audit --continues audit \\
+    --reason 'disk failed' | tee audit-2.vkey
+
+Stdout gets the verifier key and nothing else. audit.vkey is yours to keep:
+the log itself does not need it. The private key audit.key is made beside the
+folder.
+
+Exit status: 0 made; 1 could not do it; 2 wrong usage.";
 
 /// Make a new log, and print its verifier key
 ///

@@ -25,20 +25,29 @@ use crate::value;
 
 const EXAMPLES: &str = "\
 Examples:
-  indelible append audit --actor user:mia --action login --resource app:console --outcome success
+  indelible append audit --actor user:mia --action login \\
+    --resource app:console --outcome success
   indelible append audit --file events.jsonl
   my-program | indelible append audit --file - --receipts > receipts.jsonl
-  indelible append audit --file events.jsonl --max-file-size 64MiB --max-files 20
+  indelible append audit --file events.jsonl \\
+    --max-file-size 64MiB --max-files 20
 
-A line of events.jsonl, all that must be in it first, then all that may be:
+A line of events.jsonl, with all that must be in it:
   {\"actor\":\"user:mia\",\"action\":\"login\",\"resource\":\"app:console\"}
-  {\"event_id\":\"e-7\",\"event_time\":\"2026-01-02T03:04:05Z\",\"actor\":\"agent:7\",
-   \"action\":\"tool.call:read_file\",\"resource\":\"file:/etc/hosts\",\"outcome\":\"success\",
-   \"parent_id\":\"e-6\",\"session\":{\"id\":\"s-1\"},\"metadata\":{\"bytes\":220}}        (on one line)
 
-Where something goes wrong half-way, the same file can be sent again: an event whose event_id was
-recorded with the same content in the last ten minutes, or among the last 100,000 records, is not
-recorded twice. The memory for ids is bounded; it is told when some had to be forgotten earlier.";
+And with all that may be in it (on one line):
+  {\"event_id\":\"e-7\",\"event_time\":\"2026-01-02T03:04:05Z\",\"actor\":\"agent:7\",
+   \"action\":\"tool.call:read_file\",\"resource\":\"file:/etc/hosts\",
+   \"outcome\":\"success\",\"parent_id\":\"e-6\",\"session\":{\"id\":\"s-1\"},
+   \"metadata\":{\"bytes\":220}}
+
+Where something goes wrong half-way, the same file can be sent again: an event
+whose event_id was recorded with the same content in the last ten minutes, or
+among the last 100,000 records, is not recorded twice. The memory for ids is
+bounded; it is told when some had to be forgotten earlier.
+
+Exit status: 0 all is recorded; 1 could not do it, or not all of it: stderr
+says which lines are recorded; 2 wrong usage, nothing is recorded.";
 
 /// Record events; when it returns, they are on the disk
 ///

@@ -18,19 +18,20 @@ use crate::value;
 const EXAMPLES: &str = "\
 Examples:
   indelible query audit --actor 'agent:*' --outcome denied --since 2h
-  indelible query audit --action 'tool.call:*' --session user=mia_li_3668 --reverse --limit 20
+  indelible query audit --session user=mia_li_3668 --reverse --limit 20
   indelible query audit --since 2026-11-01 --until 2026-12-01 --count
-  indelible query audit --seq 100..199 --output jsonl | jq -c '[.seq,.actor,.action]'
+  indelible query audit --seq 100..199 | jq -c '[.seq,.actor,.action]'
 
-Patterns: * stands for any run of characters, ? for one, \\ takes the character after it as it is;
-everything else stands for itself, case counts, and a pattern is held against the whole value.
-All that is given must hold.
+Patterns: * stands for any run of characters, ? for one, \\ takes the character
+after it as it is; everything else stands for itself, case counts, and a
+pattern is held against the whole value. All that is given must hold.
 
-A query reads, it does not verify: of a damaged line that might match, and of records that are
-absent, it tells on stderr and goes on; lines that can't match it does not look at.
+A query reads, it does not verify: of a damaged line that might match, and of
+records that are absent, it tells on stderr and goes on; lines that can't
+match it does not look at.
 
-Exit status: 0 done, also where nothing matches; 1 could not do it, or something could not be read;
-2 wrong usage.";
+Exit status: 0 done, also where nothing matches; 1 could not do it, or
+something could not be read; 2 wrong usage.";
 
 /// Find records by what they say and by when they were written
 ///

@@ -101,6 +101,9 @@ impl AuditLog {
 
     /// As [`AuditLog::create`], on another [`Storage`].
     ///
+    /// # Durability
+    /// As [`AuditLog::create`], as far as that storage keeps what it says.
+    ///
     /// # Errors
     /// As [`AuditLog::create`].
     #[expect(clippy::needless_pass_by_value, reason = "options end here, as in `open`")]
@@ -121,6 +124,9 @@ impl AuditLog {
     }
 
     /// As [`AuditLog::open`], on another [`Storage`].
+    ///
+    /// # Durability
+    /// As [`AuditLog::open`], as far as that storage keeps what it says.
     ///
     /// # Errors
     /// As [`AuditLog::open`].
@@ -263,6 +269,9 @@ impl AuditLog {
 
     /// As [`AuditLog::append`], for an authenticated `principal` that stands in the record as `recorded_by`.
     ///
+    /// # Durability
+    /// As [`AuditLog::append`].
+    ///
     /// # Errors
     /// As [`AuditLog::append`].
     pub fn append_recorded_by(
@@ -297,6 +306,9 @@ impl AuditLog {
     }
 
     /// As [`AuditLog::submit`], for an authenticated `principal`.
+    ///
+    /// # Durability
+    /// As [`AuditLog::submit`].
     ///
     /// # Errors
     /// As [`AuditLog::submit`].

@@ -224,8 +224,13 @@ fn proving(error: &ProveError, dir: &Path) -> Option<String> {
     })
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "only what has a hint is named")]
 fn verifying(error: &VerifyError, dir: &Path) -> Option<String> {
-    matches!(error, VerifyError::Io(failure) if is_absent(failure)).then(|| no_log(dir))
+    match error {
+        VerifyError::Io(failure) if is_absent(failure) => Some(no_log(dir)),
+        VerifyError::Io(failure) => denied(failure),
+        _ => None,
+    }
 }
 
 /// What to do where the system lets somebody else, but not us.

@@ -1,7 +1,9 @@
 //! What people read when the folder, the key or what is around them is not what a log needs.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::path::Path;
+use std::process::Command;
 use std::thread;
 
 use crate::support::*;
@@ -107,6 +109,41 @@ fn a_new_log_needs_a_folder_around_it() {
             parent.display()
         ),
     );
+}
+
+#[test]
+fn a_folder_that_may_not_be_read_is_told_by_every_command_alike() {
+    let log = Log::new();
+    let (place, folder) = (log.place.path(), log.folder());
+    let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode));
+    // Root may read everything, and nobody may run what lies in a folder of root's: so nobody runs a copy.
+    let is_root = fs::metadata(place).expect("a folder").uid() == 0;
+    let binary = place.join("indelible");
+    fs::copy(env!("CARGO_BIN_EXE_indelible"), &binary).expect("copied");
+    set(place, 0o755).expect("set");
+    set(&folder, if is_root { 0o700 } else { 0 }).expect("set");
+    for args in
+        [&[&["append", "audit"], &ONE[..]].concat()[..], &["tail", "audit"], &["query", "audit"]]
+    {
+        let mut command =
+            Command::new(if is_root { "setpriv".as_ref() } else { binary.as_os_str() });
+        if is_root {
+            command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(&binary);
+        }
+        let Ok(output) = command.current_dir(place).args(args).output() else {
+            return skipped("no `setpriv` to become nobody with");
+        };
+        assert_fails(
+            &output,
+            1,
+            &format!(
+                "indelible: could not list {0}: Permission denied (os error 13)\nhint: `ls -ld {0}` shows who may; run as \
+                 the user who owns the log, or as one of its group to read it\n",
+                folder.display()
+            ),
+        );
+    }
+    set(&folder, 0o700).expect("set");
 }
 
 #[test]

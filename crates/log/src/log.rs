@@ -82,7 +82,8 @@ impl AuditLog {
     /// On `Ok` the log is on the disk, whole, under its name.
     ///
     /// # Errors
-    /// [`OpenError::AlreadyExists`]; [`OpenError::KeyWithoutFolder`] where a log was here; and as [`AuditLog::open`].
+    /// [`OpenError::AlreadyExists`]; [`OpenError::KeyWithoutFolder`] where a log was here; [`OpenError::InsideALog`]
+    /// where `folder` would lie in that of another log; and as [`AuditLog::open`].
     pub fn create(folder: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
         Self::create_on(local(folder.as_ref())?, folder, options)
     }

@@ -51,6 +51,23 @@ pub(crate) fn check_medium(
 /// # Errors
 /// [`OpenError::NotFound`], [`OpenError::NotALog`], [`OpenError::Insecure`] where it is no folder but a file or a link,
 /// and [`OpenError::Io`] where that can't be found out.
+///
+/// # Examples
+/// ```
+/// use indelible::{AuditLog, OpenError, Options, find_log};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let place = tempfile::tempdir()?;
+/// # let folder = place.path().join("audit");
+/// assert!(matches!(find_log(&folder), Err(OpenError::NotFound { .. })));
+/// AuditLog::create(&folder, Options::default())?.close()?;
+/// find_log(&folder)?;
+/// assert!(matches!(find_log(place.path()), Err(OpenError::NotALog { .. })));
+/// let inside = AuditLog::create(folder.join("another"), Options::default());
+/// assert!(matches!(inside, Err(OpenError::InsideALog { .. })));
+/// # Ok(())
+/// # }
+/// ```
 pub fn find_log(folder: impl AsRef<Path>) -> Result<(), OpenError> {
     let folder = folder.as_ref();
     check_is_log(local(folder)?.as_ref(), &layout_of(folder)?)

@@ -2,6 +2,8 @@
 //!
 //! What one command takes stands beside that command, what several take in `flags`. It does not act on anything.
 
+use std::path::PathBuf;
+
 use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -23,13 +25,18 @@ use crate::value;
 
 const EXAMPLES: &str = "\
 Example, from nothing to a verified log:
-  indelible init audit --origin example.com/audit
-  indelible append audit --actor user:mia --action login --resource app:console
+  indelible init audit --origin example.com/audit | tee audit.vkey
+  indelible append audit --actor user:mia --action login \\
+    --resource app:console
   indelible tail audit
-  indelible verify audit --key 'example.com/audit+…'     (the key that init printed)
+  indelible checkpoint audit > kept.txt
+  indelible verify audit --key \"$(cat audit.vkey)\" --checkpoint kept.txt
 
-Exit status: 0 fine; 1 could not do it; 2 wrong usage; 3 verification found tampering, damage or
-something missing; 4 sound, but with a torn tail that the next append repairs.";
+Exit status: 0 fine; 1 could not do it; 2 wrong usage; 3 it could, and what it
+found is bad: verify found tampering, damage or something missing, prove and
+verify-proof that something is not as it was signed or kept, repair something
+that it can't repair; 4 verify: sound, but with a torn tail that the next
+append repairs; repair: there is something that --yes repairs.";
 
 /// Keeps a log of who did what, in plain files, so that a later change to it can be found.
 #[derive(Debug, Parser)]
@@ -44,6 +51,10 @@ something missing; 4 sound, but with a torn tail that the next append repairs.";
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
+
+    /// The log's folder, for those who say what to do next: `DIR` where the command takes none.
+    #[arg(skip = "DIR")]
+    pub(crate) dir: PathBuf,
 }
 
 impl Cli {
@@ -59,7 +70,13 @@ impl Cli {
             Ok(matches) => matches,
             Err(error) => return Err(explained(error, &mut command)),
         };
-        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+        let mut read =
+            Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+        let verb = matches.subcommand().map(|(_name, verb)| verb);
+        if let Some(Ok(Some(dir))) = verb.map(|verb| verb.try_get_one::<PathBuf>("dir")) {
+            read.dir.clone_from(dir);
+        }
+        Ok(read)
     }
 }
 

@@ -1,12 +1,14 @@
 //! Makes text from records, file names and other people's programs safe to show on a terminal.
 //!
 //! Invariant: what comes out is valid UTF-8 that can neither move the cursor, change colours, ring, nor change the
-//! order in which letters appear. What is escaped inside a JSON string stays that JSON string.
+//! order in which letters appear, and in which no character is invisible. What is escaped inside a JSON string stays
+//! that JSON string.
 //!
 //! It does not decide what is escaped where: `render` does.
 
 use std::fmt::{self, Write as _};
-/// Shows `bytes` with every character that could act on a terminal written as `\u….`, and every byte that is not
+
+/// Shows `bytes` with every character that could act on a terminal, or that nobody would see, written as `\u….`, and every byte that is not
 /// UTF-8 as `\x…`.
 pub(crate) fn escape(bytes: &[u8]) -> String {
     Escaped(bytes).to_string()
@@ -18,8 +20,11 @@ impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {
             for character in chunk.valid().chars() {
-                if acts_on_a_terminal(character) {
-                    write!(f, "\\u{:04x}", u32::from(character))?;
+                if acts_on_a_terminal(character) || is_invisible(character) {
+                    // As JSON writes it: two units where one is not enough.
+                    for unit in character.encode_utf16(&mut [0; 2]) {
+                        write!(f, "\\u{unit:04x}")?;
+                    }
                 } else {
                     f.write_char(character)?;
                 }
@@ -51,6 +56,14 @@ fn acts_on_a_terminal(character: char) -> bool {
             '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Characters of no width and no ink, by which two texts that look alike can differ: joiners and spaces without width,
+/// the soft hyphen, tags, and fillers of Hangul and Mongolian.
+fn is_invisible(character: char) -> bool {
+    matches!(character,
+        '\u{00ad}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}'
+        | '\u{3164}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,6 +80,23 @@ mod tests {
             let shown = escape(character.to_string().as_bytes());
             assert_eq!(shown, format!("\\u{code:04x}"));
         }
+    }
+
+    #[test]
+    fn every_invisible_character_is_escaped_as_json_escapes_it() {
+        let listed = [0xad, 0x115f, 0x1160, 0x180e, 0x3164, 0xfeff]
+            .into_iter()
+            .chain(0x200b..=0x200d)
+            .chain(0x2060..=0x2064)
+            .chain(0xe0000..=0xe007f);
+        for code in listed {
+            let text = char::from_u32(code).expect("a character").to_string();
+            let shown = escape(text.as_bytes());
+            assert!(shown.is_ascii(), "{code:04x}");
+            let read: String = serde_json::from_str(&format!("\"{shown}\"")).expect("JSON");
+            assert_eq!(read, text);
+        }
+        assert_eq!(escape("a\u{e0041}".as_bytes()), "a\\udb40\\udc41");
     }
 
     #[test]

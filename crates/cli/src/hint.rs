@@ -3,7 +3,7 @@
 //! It reads error values, never their text, and prints nothing.
 
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use indelible::storage::Kind;
 use indelible::{
@@ -16,30 +16,30 @@ use crate::commands::proof_file::{IS_IT_THE_KEY, WrongFile};
 use crate::commands::prove::OfAnotherKey;
 use crate::commands::verify::Mistake;
 
-/// The hint for the first cause that has one.
-pub(crate) fn of(error: &anyhow::Error) -> Option<String> {
+/// The hint for the first cause that has one, about the log at `dir`.
+pub(crate) fn of(error: &anyhow::Error, dir: &Path) -> Option<String> {
     error.chain().find_map(|cause| {
         if let Some(cannot) = cause.downcast_ref::<CannotContinue>() {
             return cannot.hint();
         }
         if let Some(open) = cause.downcast_ref::<OpenError>() {
-            return opening(open);
+            return opening(open, dir);
         }
         if let Some(append) = cause.downcast_ref::<AppendError>() {
             return appending(append);
         }
         if let Some(RepairError::Open(open)) = cause.downcast_ref::<RepairError>() {
-            return opening(open);
+            return opening(open, dir);
         }
         let backup = cause.downcast_ref();
         if let Some(BackupError::NotFound { .. } | BackupError::NotALog { .. }) = backup {
-            return Some(no_log());
+            return Some(no_log(dir));
         }
         if let Some(prove) = cause.downcast_ref::<ProveError>() {
-            return proving(prove);
+            return proving(prove, dir);
         }
         if let Some(read) = cause.downcast_ref::<ReadError>() {
-            return reading(read);
+            return reading(read, dir);
         }
         if cause.downcast_ref::<OfAnotherKey>().is_some() {
             return Some(IS_IT_THE_KEY.to_owned());
@@ -56,20 +56,36 @@ pub(crate) fn of(error: &anyhow::Error) -> Option<String> {
             );
         }
         if cause.downcast_ref::<KeptError>().is_some() {
-            return Some("a checkpoint is what `indelible checkpoint DIR` prints".to_owned());
+            return Some(format!(
+                "a checkpoint is what `indelible checkpoint {}` prints",
+                quote(dir)
+            ));
         }
-        cause.downcast_ref::<VerifyError>().and_then(verifying)
+        cause.downcast_ref::<VerifyError>().and_then(|error| verifying(error, dir))
     })
 }
 
-fn no_log() -> String {
-    "is the path right, and is its volume mounted? `indelible init DIR` makes a new log".to_owned()
+fn no_log(dir: &Path) -> String {
+    format!(
+        "is the path right, and is its volume mounted? `indelible init {}` makes a new log",
+        quote(dir)
+    )
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "only what has a hint is named")]
-fn opening(error: &OpenError) -> Option<String> {
+fn opening(error: &OpenError, dir: &Path) -> Option<String> {
     Some(match error {
-        OpenError::NotFound { .. } | OpenError::NotALog { .. } => no_log(),
+        OpenError::NotFound { folder } => no_log(folder),
+        OpenError::NotALog { .. } => {
+            "is the path right, and is its volume mounted? a new log makes its own folder: `indelible init` takes a path \
+             at which nothing is yet"
+                .to_owned()
+        }
+        OpenError::InsideALog { parent } => format!(
+            "make the new log beside it: `indelible init {}`",
+            quote(&parent.with_file_name("audit-2"))
+        ),
+        OpenError::Io(failure) => denied(failure)?,
         OpenError::AlreadyExists { folder } => format!(
             "if it is the log, `indelible append {0}` adds to it, `indelible verify {0}` checks it, and \
              `indelible show {0} 0` shows its verifier key; if not, give the new log a path of its own",
@@ -82,7 +98,10 @@ fn opening(error: &OpenError) -> Option<String> {
             quote(folder)
         ),
         OpenError::KeyOfAnotherLog { key: Some(_), .. } => {
-            "say with --key-file where this log's own key is, or put it beside the folder as DIR.key".to_owned()
+            format!(
+                "say with --key-file where this log's own key is, or put it beside the folder as {}",
+                quote(&key_beside(dir))
+            )
         }
         OpenError::Checkpoint { cause: CheckpointError::Refused(obstacle) } => room(obstacle),
         OpenError::Locked { .. } => {
@@ -90,8 +109,9 @@ fn opening(error: &OpenError) -> Option<String> {
         }
         OpenError::KeyMissing { key } => format!(
             "put {} back from your backup, or say where it is with --key-file; \
-             if it is lost, go on in a new log: indelible init NEW --continues OLD",
-            key.display()
+             if it is lost, go on in a new log: indelible init NEW --origin NAME --continues {}",
+            quote(key),
+            quote(dir)
         ),
         OpenError::Insecure { path, what } => insecure(path, *what)?,
         OpenError::NetworkFileSystem { .. } => {
@@ -106,7 +126,7 @@ fn opening(error: &OpenError) -> Option<String> {
         ),
         OpenError::Refused(refusal) => format!(
             "`indelible verify {0}` says more, reading works; to go on, make a new log that takes over: \
-             indelible init NEW --continues {0} --reason '…'",
+             indelible init NEW --origin NAME --continues {0} --reason '…'",
             quote(&refusal.folder)
         ),
         OpenError::Append(AppendError::NotWritten { cause }) => room(cause),
@@ -165,53 +185,86 @@ fn room(obstacle: &Obstacle) -> String {
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "only what has a hint is named")]
-fn reading(error: &ReadError) -> Option<String> {
+fn reading(error: &ReadError, dir: &Path) -> Option<String> {
+    let dir_quoted = quote(dir);
     Some(match error {
-        ReadError::Io(failure) if is_absent(failure) => no_log(),
+        ReadError::Io(failure) if is_absent(failure) => no_log(dir),
+        ReadError::Io(failure) => denied(failure)?,
         ReadError::NoCheckpoint { .. }
         | ReadError::Checkpoint { .. }
         | ReadError::Missing { .. } => {
-            "`indelible verify DIR` says what is wrong; --unsynced reads what there is".to_owned()
+            format!(
+                "`indelible verify {dir_quoted}` says what is wrong; --unsynced reads what there is"
+            )
         }
         ReadError::Lost { .. } | ReadError::OutOfPlace { .. } | ReadError::Unreadable { .. } => {
-            "`indelible verify DIR` says what is wrong".to_owned()
+            format!("`indelible verify {dir_quoted}` says what is wrong")
         }
         _ => return None,
     })
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "only what has a hint is named")]
-fn proving(error: &ProveError) -> Option<String> {
+fn proving(error: &ProveError, dir: &Path) -> Option<String> {
+    let dir_quoted = quote(dir);
     Some(match error {
-        ProveError::Read(read) => reading(read)?,
-        ProveError::NotALog { .. } => no_log(),
+        ProveError::Read(read) => reading(read, dir)?,
+        ProveError::NotALog { .. } => no_log(dir),
         ProveError::Pruned { seq, .. } | ProveError::Redacted { seq } => {
-            format!("who kept the line proves it with `indelible prove DIR {seq} --record FILE`")
+            format!(
+                "who kept the line proves it with `indelible prove {dir_quoted} {seq} --record FILE`"
+            )
         }
         ProveError::RowsShort { .. } | ProveError::Rows(_) => {
-            "`indelible verify DIR` says where; `indelible repair DIR` can rebuild rows from the records".to_owned()
+            format!(
+                "`indelible verify {dir_quoted}` says where; `indelible repair {dir_quoted}` can rebuild rows from the \
+                 records"
+            )
         }
         ProveError::NotARecord { .. }
         | ProveError::RecordChanged { .. }
         | ProveError::NoCheckpoint { .. }
         | ProveError::IdentityUnknown { .. } => {
-            "`indelible verify DIR` says what is wrong, and where".to_owned()
+            format!("`indelible verify {dir_quoted}` says what is wrong, and where")
         }
         ProveError::Shorter { .. } | ProveError::NotAContinuation { .. } => {
-            "keep the folder and the checkpoint as they are: together they are the evidence; `indelible verify DIR` \
-             says more"
-                .to_owned()
+            format!(
+                "keep the folder and the checkpoint as they are: together they are the evidence; \
+                 `indelible verify {dir_quoted}` says more"
+            )
         }
         _ => return None,
     })
 }
 
-fn verifying(error: &VerifyError) -> Option<String> {
-    matches!(error, VerifyError::Io(failure) if is_absent(failure)).then(no_log)
+#[expect(clippy::wildcard_enum_match_arm, reason = "only what has a hint is named")]
+fn verifying(error: &VerifyError, dir: &Path) -> Option<String> {
+    match error {
+        VerifyError::Io(failure) if is_absent(failure) => Some(no_log(dir)),
+        VerifyError::Io(failure) => denied(failure),
+        _ => None,
+    }
+}
+
+/// What to do where the system lets somebody else, but not us.
+fn denied(failure: &IoFailure) -> Option<String> {
+    (failure.source.kind() == ErrorKind::PermissionDenied).then(|| {
+        format!(
+            "`ls -ld {}` shows who may; run as the user who owns the log, or as one of its group to read it",
+            quote(&failure.path)
+        )
+    })
 }
 
 fn is_absent(failure: &IoFailure) -> bool {
     failure.source.kind() == ErrorKind::NotFound
+}
+
+/// The key file that belongs to a folder, whatever slashes follow its name.
+pub(crate) fn key_beside(dir: &Path) -> PathBuf {
+    let mut name = dir.components().collect::<PathBuf>().into_os_string();
+    name.push(".key");
+    PathBuf::from(name)
 }
 
 /// A path as a shell reads it.

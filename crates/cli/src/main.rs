@@ -12,6 +12,7 @@ mod render;
 mod table;
 mod value;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::args::{Cli, Command};
@@ -19,7 +20,7 @@ use crate::exit::Exit;
 
 fn main() -> ExitCode {
     let exit = match Cli::read() {
-        Ok(cli) => run(cli.command).unwrap_or_else(|error| fail(&error)),
+        Ok(cli) => run(cli.command).unwrap_or_else(|error| fail(&error, &cli.dir)),
         Err(error) => render::usage(&error),
     };
     exit.into()
@@ -44,12 +45,12 @@ fn run(command: Command) -> anyhow::Result<Exit> {
 }
 
 /// Says what could not be done; nobody is told that nobody reads any more.
-fn fail(error: &anyhow::Error) -> Exit {
+fn fail(error: &anyhow::Error, dir: &Path) -> Exit {
     if render::is_broken_pipe(error) {
         return Exit::Fine;
     }
     render::error(error);
-    if let Some(hint) = hint::of(error) {
+    if let Some(hint) = hint::of(error, dir) {
         render::hint(hint);
     }
     Exit::CouldNot

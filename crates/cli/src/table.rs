@@ -13,6 +13,7 @@ use indelible::Outcome;
 use indelible::format::decode_error::DecodeError;
 use indelible::format::event::OWN_ACTOR;
 use indelible::format::record::{Content, Record};
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::escape::escape;
 
@@ -20,6 +21,8 @@ use crate::escape::escape;
 const WIDE: usize = 120;
 /// Columns between two columns.
 const GAP: usize = 2;
+/// Turns the character before it into an emoji, which takes two columns.
+const EMOJI_SELECTOR: char = '\u{fe0f}';
 /// Lines that one value may take.
 const VALUE_LINES_MAX: usize = 3;
 /// The least that a column of values gets.
@@ -116,7 +119,7 @@ impl Columns {
     /// Columns for these records, in lines of at most `width`.
     pub(crate) fn fitting(width: usize, records: &[Shown]) -> Self {
         let widest = |of: fn(&Shown) -> &str, name: &str| {
-            let widths = records.iter().map(|record| of(record).chars().count());
+            let widths = records.iter().map(|record| of(record).width());
             widths.max().unwrap_or_default().max(name.len())
         };
         let seq = widest(|record| &record.seq, "seq");
@@ -211,11 +214,26 @@ fn share(room: usize, wanted: [usize; 3]) -> [usize; 3] {
 
 /// A value that takes no more than its lines in a column of `width`.
 fn cut(value: &str, width: usize) -> String {
-    let most = width * VALUE_LINES_MAX;
-    if value.chars().count() <= most {
+    // A letter of two columns may leave the last one of a line empty.
+    let is_wide = value.chars().any(|c| columns_of(c) > 1 || c == EMOJI_SELECTOR);
+    let most = width.saturating_sub(usize::from(is_wide)) * VALUE_LINES_MAX;
+    if value.width() <= most {
         return value.to_owned();
     }
-    value.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+    let mut room = most.saturating_sub(1);
+    let fits = |c: &char| match room.checked_sub(columns_of(*c)) {
+        Some(left) => {
+            room = left;
+            true
+        }
+        None => false,
+    };
+    value.chars().take_while(fits).chain(['…']).collect()
+}
+
+/// The most columns that a character can take: the emoji selector makes what is before it one wider.
+fn columns_of(character: char) -> usize {
+    if character == EMOJI_SELECTOR { 1 } else { character.width().unwrap_or_default() }
 }
 
 #[cfg(test)]
@@ -272,20 +290,52 @@ mod tests {
 
     #[test]
     fn no_line_is_wider_than_the_terminal_whatever_a_record_says() {
-        let values =
-            ["x".repeat(1024), "日本語 ".repeat(100), "\u{1b}[2J\n".repeat(50), String::new()];
+        let values = [
+            "x".repeat(1024),
+            "日本語 ".repeat(100),
+            "🙂".repeat(300),
+            "☂\u{fe0f}".repeat(300),
+            "\u{1b}[2J\n".repeat(50),
+            String::new(),
+        ];
         for width in [30, 40, 60, 79, 99, 100, 120, 200] {
             for actor in &values {
                 for resource in &values {
                     let shown = [record(actor, resource)];
                     let columns = Columns::fitting(width, &shown);
                     for line in columns.header().iter().chain(&columns.lines(&shown[0])) {
-                        // Letters of two columns, such as these, count twice.
-                        let double = line.text.chars().filter(|c| *c > '\u{2fff}').count();
-                        assert!(line.text.chars().count() + double <= width, "{width}: {line:?}");
+                        assert!(line.text.width() <= width, "{width}: {line:?}");
                         assert!(!line.text.contains('\u{1b}'), "{line:?}");
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn letters_of_two_columns_get_two() {
+        for actor in ["ユーザー：花子", "🙂🙂🙂🙂🙂🙂"] {
+            let shown = [record(actor, "file:1"), record("user:mia", "file:2")];
+            let columns = Columns::fitting(120, &shown);
+            let (wide, narrow) = (columns.lines(&shown[0]), columns.lines(&shown[1]));
+            assert_eq!((wide.len(), narrow.len()), (1, 1), "{wide:?}");
+            let at = |line: &Line, word| {
+                line.text.split_once(word).map(|(before, _)| before.width()).expect("there")
+            };
+            assert_eq!(at(&wide[0], "file:1"), at(&narrow[0], "file:2"), "{wide:?} {narrow:?}");
+        }
+    }
+
+    #[test]
+    fn a_cut_value_takes_no_more_than_its_lines() {
+        for value in ["x".repeat(500), "日".repeat(500), "☂\u{fe0f}".repeat(500)] {
+            for width in [8, 9, 30, 31] {
+                let shown = [record(&value, "")];
+                let columns = Columns { seq: 3, form: Form::Narrow { record: width } };
+                // Actor, then the action in one line or more.
+                let lines = columns.lines(&shown[0]);
+                let actor = lines.iter().take_while(|line| !line.text.contains("tool")).count();
+                assert!(actor <= VALUE_LINES_MAX, "{width}: {lines:?}");
             }
         }
     }

@@ -20,7 +20,11 @@ pub(crate) enum ValueError {
     SizeTooLarge { given: String },
     Duration { given: String },
     DurationNotPositive { given: String },
-    Count { given: String },
+    Number { given: String, of: &'static str },
+    NumberTooLarge { given: String, of: &'static str },
+    LimitZero,
+    Seq { given: String },
+    SeqTooLarge { given: String },
     Switch { given: String },
     OutsideLimits { given: String, limit: OptionLimit, unit: &'static str },
     Pattern { given: String, reason: String },
@@ -52,8 +56,21 @@ impl std::fmt::Display for ValueError {
             Self::DurationNotPositive { given } => {
                 write!(f, "`{given}` is not more than no time at all")
             }
-            Self::Count { given } => {
-                write!(f, "`{given}` is not a number of files: write a whole number")
+            Self::Number { given, of } => {
+                write!(f, "`{given}` is not a number of {of}: write a whole number")
+            }
+            Self::NumberTooLarge { given, of } => {
+                write!(f, "`{given}` is more {of} than there can be")
+            }
+            Self::LimitZero => {
+                f.write_str("a limit of 0 shows nothing: write 1 or more, or leave it out")
+            }
+            Self::Seq { given } => write!(f, "`{given}` is not a sequence number (0, 1, 2 …)"),
+            Self::SeqTooLarge { given } => {
+                write!(
+                    f,
+                    "`{given}` is larger than any sequence number: they have at most 18 digits"
+                )
             }
             Self::Switch { given } => {
                 write!(
@@ -133,9 +150,55 @@ pub(crate) fn max_file_size(given: &str) -> Result<u64, ValueError> {
 
 /// Reads how many rotated files may be kept.
 pub(crate) fn max_files(given: &str) -> Result<u32, ValueError> {
-    let count =
-        given.trim().parse().map_err(|_no_number| ValueError::Count { given: given.to_owned() })?;
+    let of = "files";
+    let count = u32::try_from(number(given, of)?)
+        .map_err(|_too_large| ValueError::NumberTooLarge { given: given.to_owned(), of })?;
     within_limits(given, &Options::default().with_max_files(count), "").map(|()| count)
+}
+
+/// Reads how many records are meant.
+pub(crate) fn records(given: &str) -> Result<u64, ValueError> {
+    number(given, "records")
+}
+
+/// Reads how many records may be shown, one at least.
+pub(crate) fn limit(given: &str) -> Result<u64, ValueError> {
+    match records(given)? {
+        0 => Err(ValueError::LimitZero),
+        limit => Ok(limit),
+    }
+}
+
+/// Reads from how many threads events are appended.
+pub(crate) fn threads(given: &str) -> Result<u16, ValueError> {
+    let limit = OptionLimit::Between { from: 1, to: 256 };
+    match u16::try_from(number(given, "threads")?) {
+        Ok(threads) if (1..=256).contains(&threads) => Ok(threads),
+        Ok(_) | Err(_) => {
+            Err(ValueError::OutsideLimits { given: given.to_owned(), limit, unit: "" })
+        }
+    }
+}
+
+/// Reads a sequence number.
+pub(crate) fn seq(given: &str) -> Result<u64, ValueError> {
+    let text = given.trim();
+    if !is_whole(text) {
+        return Err(ValueError::Seq { given: given.to_owned() });
+    }
+    text.parse().map_err(|_too_large| ValueError::SeqTooLarge { given: given.to_owned() })
+}
+
+fn number(given: &str, of: &'static str) -> Result<u64, ValueError> {
+    let text = given.trim();
+    if !is_whole(text) {
+        return Err(ValueError::Number { given: given.to_owned(), of });
+    }
+    text.parse().map_err(|_too_large| ValueError::NumberTooLarge { given: given.to_owned(), of })
+}
+
+fn is_whole(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// Reads how long a record may wait for a checkpoint.
@@ -226,10 +289,8 @@ pub(crate) fn session_member(given: &str) -> Result<(SessionPath, Glob), ValueEr
 /// Reads `A..B`, both included, `A..`, `..B` or `A`.
 pub(crate) fn seq_range(given: &str) -> Result<(u64, Option<u64>), ValueError> {
     let malformed = || ValueError::SeqRange { given: given.to_owned() };
-    let number = |text: &str| {
-        let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        text.parse::<u64>().ok().filter(|_| plain).ok_or_else(malformed)
-    };
+    let number =
+        |text: &str| text.parse::<u64>().ok().filter(|_| is_whole(text)).ok_or_else(malformed);
     let text = given.trim();
     let Some((first, last)) = text.split_once("..") else {
         let one = number(text)?;
@@ -283,6 +344,32 @@ mod tests {
             (max_file_size("64MiB"), max_files("3"), checkpoint_interval("1h")),
             (Ok(64 << 20), Ok(3), Ok(Duration::from_hours(1)))
         );
+    }
+
+    #[test]
+    fn numbers_are_whole_and_named_by_what_they_count() {
+        let told = |error: Option<ValueError>| error.map(|error| error.to_string());
+        assert_eq!((seq("42"), records("0"), limit("1")), (Ok(42), Ok(0), Ok(1)));
+        assert_eq!((threads("1"), threads("256")), (Ok(1), Ok(256)));
+        for (error, text) in [
+            (told(seq("kept.txt").err()), "`kept.txt` is not a sequence number (0, 1, 2 …)"),
+            (told(seq("-1").err()), "`-1` is not a sequence number (0, 1, 2 …)"),
+            (
+                told(seq("99999999999999999999").err()),
+                "`99999999999999999999` is larger than any sequence number: they have at most 18 digits",
+            ),
+            (told(records("x").err()), "`x` is not a number of records: write a whole number"),
+            (
+                told(limit("0").err()),
+                "a limit of 0 shows nothing: write 1 or more, or leave it out",
+            ),
+            (told(threads("0").err()), "`0` is outside its limits: it must be from 1 to 256"),
+            (told(threads("257").err()), "`257` is outside its limits: it must be from 1 to 256"),
+            (told(max_files("+1").err()), "`+1` is not a number of files: write a whole number"),
+            (told(max_files("4294967296").err()), "`4294967296` is more files than there can be"),
+        ] {
+            assert_eq!(error.as_deref(), Some(text));
+        }
     }
 
     #[test]

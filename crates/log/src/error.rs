@@ -68,6 +68,12 @@ pub enum OpenError {
         /// The folder around the log's.
         parent: PathBuf,
     },
+    /// The folder in which the log's own was to be made is the folder of another log.
+    #[error("{}: this is the folder of a log, and no other log is made inside it", parent.display())]
+    InsideALog {
+        /// The folder around the new log's.
+        parent: PathBuf,
+    },
     /// Another process makes the same log just now.
     #[error(
         "{}: another process is making this log just now{}", folder.display(),

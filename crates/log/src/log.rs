@@ -18,7 +18,7 @@ use crate::error::{
 };
 use crate::idempotency::{EventKey, Window};
 use crate::identity::Identity;
-use crate::io::{IoFailure, Operation, exists};
+use crate::io::{IoFailure, Operation};
 use crate::keys::{key_path, load_signer};
 use crate::layout::Layout;
 use crate::lock_file::{holder, take_lock};
@@ -82,7 +82,8 @@ impl AuditLog {
     /// On `Ok` the log is on the disk, whole, under its name.
     ///
     /// # Errors
-    /// [`OpenError::AlreadyExists`]; [`OpenError::KeyWithoutFolder`] where a log was here; and as [`AuditLog::open`].
+    /// [`OpenError::AlreadyExists`]; [`OpenError::KeyWithoutFolder`] where a log was here; [`OpenError::InsideALog`]
+    /// where `folder` would lie in that of another log; and as [`AuditLog::open`].
     pub fn create(folder: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
         Self::create_on(local(folder.as_ref())?, folder, options)
     }
@@ -100,6 +101,9 @@ impl AuditLog {
     }
 
     /// As [`AuditLog::create`], on another [`Storage`].
+    ///
+    /// # Durability
+    /// As [`AuditLog::create`], as far as that storage keeps what it says.
     ///
     /// # Errors
     /// As [`AuditLog::create`].
@@ -122,6 +126,9 @@ impl AuditLog {
 
     /// As [`AuditLog::open`], on another [`Storage`].
     ///
+    /// # Durability
+    /// As [`AuditLog::open`], as far as that storage keeps what it says.
+    ///
     /// # Errors
     /// As [`AuditLog::open`].
     #[expect(clippy::needless_pass_by_value, reason = "options end here, as in `open`")]
@@ -132,9 +139,6 @@ impl AuditLog {
     ) -> Result<Self, OpenError> {
         options.validate()?;
         let layout = layout_of(folder.as_ref())?;
-        if !exists(storage.as_ref(), layout.folder())? {
-            return Err(OpenError::NotFound { folder: layout.folder().to_path_buf() });
-        }
         check_is_log(storage.as_ref(), &layout)?;
         check_medium(storage.as_ref(), &layout, layout.folder(), &options)?;
         check_files(storage.as_ref(), &layout)?;
@@ -266,6 +270,9 @@ impl AuditLog {
 
     /// As [`AuditLog::append`], for an authenticated `principal` that stands in the record as `recorded_by`.
     ///
+    /// # Durability
+    /// As [`AuditLog::append`].
+    ///
     /// # Errors
     /// As [`AuditLog::append`].
     pub fn append_recorded_by(
@@ -300,6 +307,9 @@ impl AuditLog {
     }
 
     /// As [`AuditLog::submit`], for an authenticated `principal`.
+    ///
+    /// # Durability
+    /// As [`AuditLog::submit`].
     ///
     /// # Errors
     /// As [`AuditLog::submit`].

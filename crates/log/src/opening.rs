@@ -10,7 +10,7 @@ use crate::checkpoints::{OpenHistory, Publisher};
 use crate::error::{Insecurity, OpenError};
 use crate::io::{IoFailure, Operation, exists};
 use crate::keys::check_private;
-use crate::layout::{CHECKPOINT, HISTORY, Layout, QUARANTINE, TREE, segment_number};
+use crate::layout::{ACTIVE, CHECKPOINT, HISTORY, Layout, QUARANTINE, TREE, segment_number};
 use crate::options::{NetworkFileSystem, Options};
 use crate::recovery::inspect::{Inspection, Seen};
 use crate::recovery::tail::TailSeen;
@@ -45,9 +45,41 @@ pub(crate) fn check_medium(
     }
 }
 
-/// Refuses what is no folder, and a folder that has none of a log's files: before anything is made in it.
+/// Says whether there is a log at `folder`, and what is there instead, as [`AuditLog::open`](crate::AuditLog::open)
+/// does: for those who read. Nothing is written, and nothing is said of what state the log is in.
+///
+/// # Errors
+/// [`OpenError::NotFound`], [`OpenError::NotALog`], [`OpenError::Insecure`] where it is no folder but a file or a link,
+/// and [`OpenError::Io`] where that can't be found out.
+///
+/// # Examples
+/// ```
+/// use indelible::{AuditLog, OpenError, Options, find_log};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let place = tempfile::tempdir()?;
+/// # let folder = place.path().join("audit");
+/// assert!(matches!(find_log(&folder), Err(OpenError::NotFound { .. })));
+/// AuditLog::create(&folder, Options::default())?.close()?;
+/// find_log(&folder)?;
+/// assert!(matches!(find_log(place.path()), Err(OpenError::NotALog { .. })));
+/// let inside = AuditLog::create(folder.join("another"), Options::default());
+/// assert!(matches!(inside, Err(OpenError::InsideALog { .. })));
+/// # Ok(())
+/// # }
+/// ```
+pub fn find_log(folder: impl AsRef<Path>) -> Result<(), OpenError> {
+    let folder = folder.as_ref();
+    check_is_log(local(folder)?.as_ref(), &layout_of(folder)?)
+}
+
+/// Refuses where there is nothing, what is no folder, and a folder that has none of a log's files: before anything is
+/// made in it.
 pub(crate) fn check_is_log(storage: &dyn Storage, layout: &Layout) -> Result<(), OpenError> {
     let folder = layout.folder();
+    if !exists(storage, folder)? {
+        return Err(OpenError::NotFound { folder: folder.to_path_buf() });
+    }
     let stat = storage.stat(folder).map_err(IoFailure::of(Operation::Stat, folder))?;
     if stat.kind != Kind::Folder {
         let what = Insecurity::Kind { expected: Kind::Folder, found: stat.kind };
@@ -71,12 +103,18 @@ fn is_of_a_log(name: &str) -> bool {
     segment_number(name).is_some() || [CHECKPOINT, HISTORY, TREE, QUARANTINE].contains(&name)
 }
 
-/// Refuses where there is no folder to make the log's in.
+/// Refuses where there is no folder to make the log's in, and where that one is another log's own.
 pub(crate) fn check_parent(storage: &dyn Storage, layout: &Layout) -> Result<(), OpenError> {
-    if exists(storage, layout.parent())? {
-        return Ok(());
+    let parent = layout.parent();
+    if !exists(storage, parent)? {
+        return Err(OpenError::NoParent { parent: parent.to_path_buf() });
     }
-    Err(OpenError::NoParent { parent: layout.parent().to_path_buf() })
+    let has = |name| exists(storage, &parent.join(name));
+    // Other programs have an `audit.log`, too.
+    if has(HISTORY)? && (has(ACTIVE)? || has(CHECKPOINT)?) {
+        return Err(OpenError::InsideALog { parent: parent.to_path_buf() });
+    }
+    Ok(())
 }
 
 /// Tells what another process that makes the same log did from what the disk did.

@@ -19,8 +19,12 @@ const NOTE_SIZE_MAX: u64 = 1 << 20;
 
 const EXAMPLES: &str = "\
 Examples:
+  indelible checkpoint audit > kept.txt
   indelible checkpoint audit > checkpoint-$(date +%F).txt
-  indelible checkpoint audit | mail -s 'audit checkpoint' auditor@example.com";
+  indelible checkpoint audit | mail -s 'audit checkpoint' auditor@example.com
+  indelible verify audit --key \"$(cat audit.vkey)\" --checkpoint kept.txt
+
+Exit status: 0 printed; 1 could not do it; 2 wrong usage.";
 
 /// Sign a checkpoint over everything recorded so far, and print it
 ///

@@ -9,9 +9,12 @@ use crate::render::Output;
 
 const EXAMPLES: &str = "\
 Examples:
-  indelible completions bash > ~/.local/share/bash-completion/completions/indelible
-  indelible completions zsh > ~/.zfunc/_indelible         (with ~/.zfunc in fpath)
-  indelible completions fish > ~/.config/fish/completions/indelible.fish";
+  indelible completions bash \\
+    > ~/.local/share/bash-completion/completions/indelible
+  indelible completions zsh > ~/.zfunc/_indelible     (with ~/.zfunc in fpath)
+  indelible completions fish > ~/.config/fish/completions/indelible.fish
+
+Exit status: 0 printed; 1 could not do it; 2 wrong usage.";
 
 /// Print completions for a shell
 #[derive(Debug, Args)]

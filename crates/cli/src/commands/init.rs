@@ -9,13 +9,21 @@ use indelible::{AuditLog, OpenError, Options, Problem, continue_from};
 
 use crate::exit::Exit;
 use crate::flags::Medium;
-use crate::hint::quote;
+use crate::hint::{key_beside, quote};
 use crate::render::{self, Output};
 
 const EXAMPLES: &str = "\
 Examples:
-  indelible init audit --origin example.com/audit
-  indelible init audit-2 --origin example.com/audit --continues audit --reason 'disk failed'";
+  indelible init audit --origin example.com/audit | tee audit.vkey
+  indelible verify audit --key \"$(cat audit.vkey)\"
+  indelible init audit-2 --origin example.com/audit --continues audit \\
+    --reason 'disk failed' | tee audit-2.vkey
+
+Stdout gets the verifier key and nothing else. audit.vkey is yours to keep:
+the log itself does not need it. The private key audit.key is made beside the
+folder.
+
+Exit status: 0 made; 1 could not do it; 2 wrong usage.";
 
 /// Make a new log, and print its verifier key
 ///
@@ -73,6 +81,12 @@ impl Init {
         if let Some(old) = self.continues {
             let continues = continue_from(&old, &self.reason)
                 .map_err(|source| CannotContinue { old, source })?;
+            if self.origin.is_none() {
+                let name = continues.checkpoint.lines().next().unwrap_or_default();
+                render::note(format_args!(
+                    "the old log's name, {name}, is not taken over: --origin {name} would have given it to the new one"
+                ));
+            }
             options = options.with_continues(continues);
         }
         let log = create(&self.dir, options, self.origin)?;
@@ -121,7 +135,7 @@ impl CannotContinue {
             )
         };
         match &self.source {
-            OpenError::NotALog { .. } => Some(gone()),
+            OpenError::NotFound { .. } | OpenError::NotALog { .. } => Some(gone()),
             OpenError::Refused(refusal)
                 if refusal.findings.iter().any(|finding| finding.problem == Problem::NoRecord) =>
             {
@@ -177,7 +191,7 @@ pub(super) fn create(
 
 /// Says what the two keys are for, and who must have them.
 pub(super) fn explain(dir: &Path, key_file: Option<&Path>, key: &str) {
-    let private = key_file.map_or_else(|| beside(dir), Path::to_path_buf);
+    let private = key_file.map_or_else(|| key_beside(dir), Path::to_path_buf);
     render::note(format_args!(
         "its verifier key is the one in this command, which checks the log:\n\
          \n  indelible verify {} --key {}\n\n\
@@ -188,11 +202,4 @@ pub(super) fn explain(dir: &Path, key_file: Option<&Path>, key: &str) {
         quote(Path::new(key)),
         private.display()
     ));
-}
-
-/// The key file that belongs to a folder, whatever slashes follow its name.
-fn beside(dir: &Path) -> PathBuf {
-    let mut name = dir.components().collect::<PathBuf>().into_os_string();
-    name.push(".key");
-    PathBuf::from(name)
 }

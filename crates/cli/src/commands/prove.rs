@@ -51,7 +51,13 @@ pub(crate) struct Prove {
     dir: PathBuf,
 
     /// The record's sequence number; the first record is 0
-    #[arg(value_name = "SEQ", required_unless_present = "from", conflicts_with = "from")]
+    #[arg(
+        value_name = "SEQ",
+        value_parser = value::seq,
+        allow_negative_numbers = true,
+        required_unless_present = "from",
+        conflicts_with = "from"
+    )]
     seq: Option<u64>,
 
     /// Prove growth since this checkpoint, a file that you kept; - reads stdin
@@ -87,7 +93,7 @@ impl Prove {
         match self.make(&prover) {
             Err(error) if speaks_against_the_log(&error) => {
                 render::error(&error);
-                if let Some(hint) = hint::of(&error) {
+                if let Some(hint) = hint::of(&error, &self.dir) {
                     render::hint(hint);
                 }
                 Ok(Exit::NotSound)

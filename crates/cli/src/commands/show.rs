@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
-use indelible::Reader;
 use indelible::format::record::Record;
+use indelible::{Reader, find_log};
 
 use crate::exit::Exit;
 use crate::hint::quote;
 use crate::render::{self, Output};
+use crate::value;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -35,7 +36,7 @@ pub(crate) struct Show {
     dir: PathBuf,
 
     /// The record's sequence number; the first record is 0
-    #[arg(value_name = "SEQ")]
+    #[arg(value_name = "SEQ", value_parser = value::seq, allow_negative_numbers = true)]
     seq: u64,
 
     #[command(flatten)]
@@ -55,7 +56,7 @@ pub(super) struct Reading {
 impl Reading {
     /// A reader of the log at `dir`, which reads so far.
     pub(super) fn open(self, dir: &std::path::Path) -> anyhow::Result<Reader> {
-        super::must_exist(dir)?;
+        find_log(dir)?;
         let reader = Reader::open(dir)?;
         Ok(if self.unsynced { reader.unsynced() } else { reader })
     }

@@ -12,6 +12,7 @@ use signal_hook::consts::SIGINT;
 use super::show::Reading;
 use crate::exit::Exit;
 use crate::render::{self, Output};
+use crate::value;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -19,9 +20,12 @@ Examples:
   indelible tail audit -n 100 | jq -c '[.timestamp,.actor,.action]'
   indelible tail audit -f -n 0             only what comes from now on
 
-With -f it looks five times a second, over rotation and retention: each record comes once, as soon
-as a checkpoint covers it, about a second after it was written (--unsynced: at once). Records that
-retention removed before they could be printed are told of on stderr. Ctrl-C ends it.";
+With -f it looks five times a second, over rotation and retention: each record
+comes once, as soon as a checkpoint covers it, about a second after it was
+written (--unsynced: at once). Records that retention removed before they
+could be printed are told of on stderr. Ctrl-C ends it.
+
+Exit status: 0 done, also by Ctrl-C; 1 could not do it; 2 wrong usage.";
 
 /// Print the last records, as stored, and with -f those that come
 ///
@@ -35,7 +39,14 @@ pub(crate) struct Tail {
     dir: PathBuf,
 
     /// How many
-    #[arg(short = 'n', long = "lines", value_name = "N", default_value_t = 10)]
+    #[arg(
+        short = 'n',
+        long = "lines",
+        value_name = "N",
+        default_value_t = 10,
+        value_parser = value::records,
+        allow_negative_numbers = true
+    )]
     count: u64,
 
     /// Go on with the records that come, until Ctrl-C

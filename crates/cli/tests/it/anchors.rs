@@ -216,7 +216,7 @@ fn receipts_and_checkpoints_of_the_wrong_form_are_named_with_their_line() {
         assert!(err.ends_with(hint), "{name}: {err}");
     }
     let note = fs::read_to_string(place.join("late.txt")).expect("kept");
-    let hint = "hint: a checkpoint is what `indelible checkpoint DIR` prints\n";
+    let hint = "hint: a checkpoint is what `indelible checkpoint audit` prints\n";
     for (name, bytes, told) in [
         ("empty", String::new(), "bad: there is no checkpoint in it\n"),
         (

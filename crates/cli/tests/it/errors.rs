@@ -16,7 +16,7 @@ fn a_missing_folder() {
         &["show", folder, "0"],
         &["tail", folder],
         &["verify", folder],
-        &["init", "new", "--continues", folder],
+        &["query", folder],
     ] {
         let output = indelible().current_dir(place.path()).args(args).output().expect("it runs");
         assert_fails(
@@ -24,10 +24,20 @@ fn a_missing_folder() {
             1,
             &format!(
                 "indelible: {folder}: there is no log here\n\
-                 hint: is the path right, and is its volume mounted? `indelible init DIR` makes a new log\n"
+                 hint: is the path right, and is its volume mounted? `indelible init {folder}` makes a new log\n"
             ),
         );
     }
+    let output =
+        indelible().current_dir(place.path()).args(["init", "new", "--continues", folder]).output();
+    assert_fails(
+        &output.expect("it runs"),
+        1,
+        &format!(
+            "indelible: {folder}: there is no log here\n\
+             hint: is that the path of the old log, and is its volume mounted?\n"
+        ),
+    );
 }
 
 #[test]
@@ -58,7 +68,7 @@ fn a_missing_key() {
         &format!(
             "indelible: {0}: the log's key is missing; without it no checkpoint can be signed\n\
              hint: put {0} back from your backup, or say where it is with --key-file; \
-             if it is lost, go on in a new log: indelible init NEW --continues OLD\n",
+             if it is lost, go on in a new log: indelible init NEW --origin NAME --continues audit\n",
             key.display()
         ),
     );
@@ -117,7 +127,7 @@ fn a_log_that_a_crash_can_not_have_left_so() {
     assert!(
         told.ends_with(&format!(
             "\nhint: `indelible verify {0}` says more, reading works; to go on, make a new log that takes over: \
-             indelible init NEW --continues {0} --reason '…'\n",
+             indelible init NEW --origin NAME --continues {0} --reason '…'\n",
             folder.display()
         )),
         "{told}"
@@ -127,37 +137,59 @@ fn a_log_that_a_crash_can_not_have_left_so() {
 #[test]
 fn an_event_outside_its_limits() {
     let log = Log::new();
-    for (field, args, reason) in [
+    for (flag, given, reason) in [
+        ("--actor <WHO>", "", "actor is empty: leave it out, or say something"),
         (
-            "actor",
-            &["--actor", "", "--action", "b", "--resource", "c"][..],
-            "actor is empty: leave it out, or say something",
-        ),
-        (
-            "event_time",
-            &["--actor", "a", "--action", "b", "--resource", "c", "--event-time", "yesterday"],
+            "--event-time <TIME>",
+            "yesterday",
             "event_time is not a time as RFC 3339 spells it, such as 2026-01-02T03:04:05.678+01:00",
         ),
+        ("--metadata <JSON>", "[1]", "byte 0: metadata is not an object"),
+        ("--session <JSON>", "x", "byte 0: "),
+        ("--event-id <ID>", "", "event_id is empty"),
     ] {
-        let output = log.run(&[&["append", "audit"], args].concat());
-        assert_fails(&output, 1, &format!("indelible: {reason}\n"));
-        assert!(reason.starts_with(field));
+        let name = flag.split(' ').next().expect("a flag");
+        let mut args = vec!["append", "audit", "--action", "b", "--resource", "c", name, given];
+        if name != "--actor" {
+            args.extend(["--actor", "a"]);
+        }
+        let output = log.run(&args);
+        let told = text(&output.stderr);
+        assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(2), ""), "{told}");
+        let begin = format!("indelible: invalid value '{given}' for '{flag}': {reason}");
+        assert!(told.starts_with(&begin), "{told}");
     }
-    let output = log.run(&[
-        "append",
-        "audit",
-        "--actor",
-        "a",
-        "--action",
-        "b",
-        "--resource",
-        "c",
-        "--metadata",
-        "[1]",
-    ]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("metadata is not"), "{}", text(&output.stderr));
     assert_eq!(log.lines().len(), 1);
+}
+
+#[test]
+fn a_number_that_is_none_is_named_with_what_it_counts() {
+    let log = Log::new();
+    for (args, told) in [
+        (
+            &["show", "audit", "kept.txt"][..],
+            "'kept.txt' for '<SEQ>': `kept.txt` is not a sequence number (0, 1, 2 …)",
+        ),
+        (&["show", "audit", "-1"], "'-1' for '<SEQ>': `-1` is not a sequence number (0, 1, 2 …)"),
+        (
+            &["prove", "audit", "kept.txt"],
+            "'kept.txt' for '[SEQ]': `kept.txt` is not a sequence number (0, 1, 2 …)",
+        ),
+        (
+            &["tail", "audit", "-n", "x"],
+            "'x' for '--lines <N>': `x` is not a number of records: write a whole number",
+        ),
+        (
+            &["append", "audit", "--file", "-", "--threads", "0"],
+            "'0' for '--threads <N>': `0` is outside its limits: it must be from 1 to 256",
+        ),
+    ] {
+        assert_fails(
+            &log.run(args),
+            2,
+            &format!("indelible: invalid value {told}\n\nFor more information, try '--help'.\n"),
+        );
+    }
 }
 
 #[test]
@@ -218,7 +250,7 @@ fn a_command_line_that_makes_no_sense() {
             "indelible: invalid value 'a b' for '--origin <NAME>': origin has ' ' at byte 1",
         ),
         (&["verify", "audit", "--key", "x"], "indelible: invalid value 'x' for '--key <KEY>': "),
-        (&["show", "audit", "-1"], "indelible: unexpected argument '-1' found"),
+        (&["show", "audit", "1", "2"], "indelible: unexpected argument '2' found"),
         (&["frobnicate"], "indelible: unrecognized subcommand 'frobnicate'\n"),
     ] {
         let output = indelible().args(args).output().expect("it runs");

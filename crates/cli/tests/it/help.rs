@@ -11,7 +11,7 @@ const BESIDE: [(&str, &[&str]); 6] = [
     ("verify-proof", &["--key", "--checkpoint", "--json", "Exit status: 0 proven; 3 "]),
     ("repair", &["--yes", "--key-file", "Exit status: 0 nothing to repair"]),
     ("backup", &["DEST", "DIR"]),
-    ("completions", &["bash", "zsh", "fish"]),
+    ("completions", &["bash", "zsh", "fish", "Exit status: 0 printed; 1 "]),
     ("man", &["FOLDER"]),
 ];
 
@@ -49,7 +49,16 @@ fn every_command_explains_itself_with_an_example() {
     let commands = [
         (
             "init",
-            &["--origin", "--continues", "--reason", "--key-file", "--allow-network-file-system"][..],
+            &[
+                "--origin",
+                "--continues",
+                "--reason",
+                "--key-file",
+                "--allow-network-file-system",
+                "| tee audit.vkey",
+                "--key \"$(cat audit.vkey)\"",
+                "Exit status: 0 made; 1 ",
+            ][..],
         ),
         (
             "append",
@@ -76,13 +85,15 @@ fn every_command_explains_itself_with_an_example() {
                 "--key-file",
                 "INDELIBLE_KEY_FILE",
                 "--accept-last-timestamp",
+                "at least 192KiB",
+                "Exit status: 0 all is recorded; 1 ",
             ],
         ),
         ("show", &["--unsynced"]),
-        ("tail", &["-n", "-f", "--unsynced", "Ctrl-C"]),
+        ("tail", &["-n", "-f", "--unsynced", "Exit status: 0 done, also by Ctrl-C; 1 "]),
         ("query", &QUERY_FLAGS),
         ("verify", &VERIFY_FLAGS),
-        ("checkpoint", &["--key-file"]),
+        ("checkpoint", &["--key-file", "> kept.txt", "Exit status: 0 printed; 1 "]),
     ];
     for (command, words) in commands.into_iter().chain(BESIDE) {
         let output = indelible().args([command, "--help"]).output().expect("it runs");
@@ -97,6 +108,21 @@ fn every_command_explains_itself_with_an_example() {
         assert!(
             help.lines().all(|line| line.chars().count() <= 100),
             "{command}: a line over 100 characters"
+        );
+    }
+}
+
+#[test]
+fn examples_fit_a_terminal_of_80_columns() {
+    for command in
+        [&[][..], &["init"], &["append"], &["tail"], &["query"], &["checkpoint"], &["completions"]]
+    {
+        let output = indelible().args(command).arg("--help").output().expect("it runs");
+        let help = text(&output.stdout);
+        let (_, after) = help.split_once("\nExample").expect("examples");
+        assert!(
+            after.lines().all(|line| line.chars().count() <= 78),
+            "{command:?}: a line over 78 characters: {after}"
         );
     }
 }
@@ -119,6 +145,8 @@ fn the_program_explains_its_commands_and_exit_codes() {
         "completions",
         "man",
         "Exit status: 0 fine; 1 ",
+        "prove and\nverify-proof that something is not as it was signed",
+        "repair: there is something that --yes repairs",
         "Example",
     ] {
         assert!(help.contains(word), "{word}");

@@ -73,6 +73,37 @@ fn a_newcomer_makes_fills_reads_and_verifies_a_log() {
 }
 
 #[test]
+fn what_the_readme_says_to_type_works_as_it_stands() {
+    let readme = include_str!("../../../../README.md");
+    let (_, start) = readme.split_once("\n## Quick start\n").expect("a quick start");
+    let (start, _) = start.split_once("\n## ").expect("more after it");
+    let blocks = start.split("```sh\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0));
+    let script: String = blocks.collect();
+    assert!(script.contains("cargo run --release -- verify audit --key "), "{script}");
+    let script = script.replace("cargo run --release --", env!("CARGO_BIN_EXE_indelible"));
+    let place = tempfile::tempdir().expect("a folder");
+    let output = std::process::Command::new("sh")
+        .current_dir(place.path())
+        .args(["-euc", &script])
+        .output()
+        .expect("it runs");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let key = std::fs::read_to_string(place.path().join("audit.vkey")).expect("kept");
+    assert!(key.starts_with("example.com/audit+") && key.lines().count() == 1, "{key}");
+
+    let ignored = include_str!("../../../../.gitignore");
+    for made in std::fs::read_dir(place.path()).expect("a folder") {
+        let made = made.expect("an entry").file_name();
+        let made = made.to_str().expect("UTF-8");
+        let names = [format!("/{made}"), format!("/{made}/")];
+        assert!(
+            ignored.lines().any(|line| names.iter().any(|name| name == line)),
+            "{made} would be left untracked in a clone"
+        );
+    }
+}
+
+#[test]
 fn a_log_that_nobody_named_is_made_with_a_warning() {
     let place = tempfile::tempdir().expect("a folder");
     let init =
@@ -107,4 +138,14 @@ fn a_log_that_continues_another_names_it_and_the_reason() {
             .as_str()
             .is_some_and(|note| note.starts_with("example.com/audit\n1\n"))
     );
+}
+
+#[test]
+fn who_continues_a_log_without_its_name_is_told() {
+    let log = Log::new();
+    let told = "indelible: the old log's name, example.com/audit, is not taken over: --origin example.com/audit";
+    let unnamed = text(&log.run(&["init", "new", "--continues", "audit"]).stderr);
+    assert!(unnamed.contains(told), "{unnamed}");
+    let named = log.run(&["init", "named", "--continues", "audit", "--origin", ORIGIN]);
+    assert!(!text(&named.stderr).contains("not taken over"), "{}", text(&named.stderr));
 }

@@ -1,7 +1,9 @@
 //! What people read when the folder, the key or what is around them is not what a log needs.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::path::Path;
+use std::process::Command;
 use std::thread;
 
 use crate::support::*;
@@ -13,13 +15,20 @@ fn a_folder_without_a_log_is_told_from_a_log_without_its_key() {
     let log = Log::new();
     let folder = log.place.path().join("empty");
     fs::create_dir(&folder).expect("made");
-    for args in [&[&["append", "empty"], &ONE[..]].concat()[..], &["checkpoint", "empty"]] {
+    for args in [
+        &[&["append", "empty"], &ONE[..]].concat()[..],
+        &["checkpoint", "empty"],
+        &["tail", "empty"],
+        &["query", "empty"],
+        &["show", "empty", "0"],
+    ] {
         assert_fails(
             &log.run(args),
             1,
             &format!(
                 "indelible: {}: there is no log in this folder: it has none of the files that a log has\n\
-                 hint: is the path right, and is its volume mounted? `indelible init DIR` makes a new log\n",
+                 hint: is the path right, and is its volume mounted? a new log makes its own folder: `indelible init` \
+                 takes a path at which nothing is yet\n",
                 folder.display()
             ),
         );
@@ -33,23 +42,37 @@ fn a_link_is_called_one() {
     let place = log.place.path();
     symlink("audit", place.join("link")).expect("linked");
     symlink("audit.key", place.join("key")).expect("linked");
-    let link = place.join("link");
-    assert_fails(
-        &log.run(&[&["append", "link"], &ONE[..]].concat()),
-        1,
-        &format!(
-            "indelible: {}: a symbolic link instead of a folder, and links are not followed\n\
-             hint: give the path that the link leads to\n",
-            link.display()
-        ),
-    );
-    for args in [&["tail", "link"][..], &["show", "link", "0"], &["verify", "link"]] {
-        let told = text(&log.run(args).stderr);
-        assert!(
-            told.contains(": it is no folder, or a link to one, and links are not followed: "),
-            "{told}"
+    write(&place.join("file"), b"");
+    for args in
+        [&[&["append", "link"], &ONE[..]].concat()[..], &["tail", "link"], &["query", "link"]]
+    {
+        assert_fails(
+            &log.run(args),
+            1,
+            &format!(
+                "indelible: {}: a symbolic link instead of a folder, and links are not followed\n\
+                 hint: give the path that the link leads to\n",
+                place.join("link").display()
+            ),
         );
     }
+    for args in
+        [&[&["append", "file"], &ONE[..]].concat()[..], &["tail", "file"], &["query", "file"]]
+    {
+        assert_fails(
+            &log.run(args),
+            1,
+            &format!(
+                "indelible: {}: a file instead of a folder, and links are not followed\n",
+                place.join("file").display()
+            ),
+        );
+    }
+    let told = text(&log.run(&["verify", "link"]).stderr);
+    assert!(
+        told.contains(": it is no folder, or a link to one, and links are not followed: "),
+        "{told}"
+    );
     assert_fails(
         &log.run(&[&["append", "audit", "--key-file", "key"], &ONE[..]].concat()),
         1,
@@ -68,7 +91,7 @@ fn the_key_of_another_log_is_named_with_its_file() {
         1,
         &format!(
             "indelible: {key} is of another log: it is the private key of {}, and this log's is that of {}\n\
-             hint: say with --key-file where this log's own key is, or put it beside the folder as DIR.key\n",
+             hint: say with --key-file where this log's own key is, or put it beside the folder as audit.key\n",
             other.key, log.key
         ),
     );
@@ -86,6 +109,64 @@ fn a_new_log_needs_a_folder_around_it() {
             parent.display()
         ),
     );
+}
+
+#[test]
+fn a_folder_that_may_not_be_read_is_told_by_every_command_alike() {
+    let log = Log::new();
+    let (place, folder) = (log.place.path(), log.folder());
+    let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode));
+    // Root may read everything, and nobody may run what lies in a folder of root's: so nobody runs a copy.
+    let is_root = fs::metadata(place).expect("a folder").uid() == 0;
+    let binary = place.join("indelible");
+    fs::copy(env!("CARGO_BIN_EXE_indelible"), &binary).expect("copied");
+    set(place, 0o755).expect("set");
+    set(&folder, if is_root { 0o700 } else { 0 }).expect("set");
+    for args in
+        [&[&["append", "audit"], &ONE[..]].concat()[..], &["tail", "audit"], &["query", "audit"]]
+    {
+        let mut command =
+            Command::new(if is_root { "setpriv".as_ref() } else { binary.as_os_str() });
+        if is_root {
+            command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(&binary);
+        }
+        let Ok(output) = command.current_dir(place).args(args).output() else {
+            return skipped("no `setpriv` to become nobody with");
+        };
+        assert_fails(
+            &output,
+            1,
+            &format!(
+                "indelible: could not list {0}: Permission denied (os error 13)\nhint: `ls -ld {0}` shows who may; run as \
+                 the user who owns the log, or as one of its group to read it\n",
+                folder.display()
+            ),
+        );
+    }
+    set(&folder, 0o700).expect("set");
+}
+
+#[test]
+fn no_log_is_made_inside_another() {
+    let log = Log::new();
+    let folder = log.folder();
+    let told = format!(
+        "indelible: {}: this is the folder of a log, and no other log is made inside it\n\
+         hint: make the new log beside it: `indelible init {}`\n",
+        folder.display(),
+        log.place.path().join("audit-2").display()
+    );
+    let before = fs::read_dir(&folder).expect("a folder").count();
+    let create = [&["append", "audit/sub", "--create"], &ONE[..]].concat();
+    for args in [&["init", "audit/sub", "--origin", ORIGIN][..], &create] {
+        assert_fails(&log.run(args), 1, &told);
+    }
+    assert_eq!(fs::read_dir(&folder).expect("a folder").count(), before, "something was made");
+    // Other programs call their files so, too.
+    let others = log.place.path().join("others");
+    fs::create_dir(&others).expect("made");
+    write(&others.join("audit.log"), b"");
+    assert_eq!(log.run(&["init", "others/audit", "--origin", ORIGIN]).status.code(), Some(0));
 }
 
 #[test]

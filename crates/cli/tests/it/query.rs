@@ -115,7 +115,11 @@ fn a_value_that_is_none_is_named_with_what_the_flag_takes() {
         (["--seq", "x"], &["'x'", "--seq <A..B>", "both ends are included"]),
         (["--since", "soon"], &["'soon'", "--since <TIME>", "how long ago (30m, 2h, 3d, 1w 2d)"]),
         (["--until", "2026-13-01"], &["--until <TIME>", "a day in UTC (2026-11-24)"]),
-        (["--limit", "x"], &["'x'", "--limit <N>"]),
+        (["--limit", "x"], &["'x'", "--limit <N>", "`x` is not a number of records"]),
+        (["--limit", "-1"], &["'-1'", "--limit <N>", "`-1` is not a number of records"]),
+        (["--limit", "0"], &["'0'", "--limit <N>", "a limit of 0 shows nothing"]),
+        (["--seq", "-1"], &["'-1'", "--seq <A..B>", "both ends are included"]),
+        (["--since", "-2h"], &["'-2h'", "--since <TIME>", "how long ago (30m, 2h, 3d, 1w 2d)"]),
     ] {
         let output = query(&log, &args);
         assert_eq!(
@@ -129,7 +133,7 @@ fn a_value_that_is_none_is_named_with_what_the_flag_takes() {
         }
     }
     let empty = query(&log, &["--since", "1h", "--until", "2h"]);
-    assert_eq!(empty.status.code(), Some(1));
+    assert_eq!(empty.status.code(), Some(2));
     let said = text(&empty.stderr);
     assert!(
         said.starts_with(
@@ -158,7 +162,7 @@ fn a_damaged_line_is_told_of_and_the_rest_is_printed() {
     let start =
         format!("indelible: warning: audit.log at byte {place}: this line is no record: byte ");
     assert!(said.starts_with(&start), "{said}");
-    assert!(said.ends_with("indelible: 1 place could not be read as they should; what could be is printed\nhint: `indelible verify DIR` says what is wrong\n"), "{said}");
+    assert!(said.ends_with("indelible: 1 place could not be read as they should; what could be is printed\nhint: `indelible verify audit` says what is wrong\n"), "{said}");
     let counted = query(&log, &["--actor", "user:mia", "--count"]);
     assert_eq!((counted.status.code(), text(&counted.stdout).as_str()), (Some(1), "8\n"));
     // Its bytes can't match, so nothing is said of it.
@@ -200,4 +204,25 @@ fn reading_on_past_the_checkpoint_takes_a_flag() {
     assert_eq!(lines_of(&log, &["--count", "--unsynced"]), ["6"]);
     assert_eq!(lines_of(&log, &["--unsynced", "--reverse", "--limit", "1"]), log.lines()[5..]);
     assert!(active.exists());
+}
+
+#[test]
+fn records_that_were_pruned_are_told_of_where_they_are_asked_for() {
+    let log = Log::new();
+    let limits = ["--max-file-size", "192KiB", "--max-files", "1"];
+    assert_eq!(log.append(large_events(12), &limits).status.code(), Some(0));
+    let first: Value = serde_json::from_str(&log.lines()[0]).expect("JSON");
+    let first = first["seq"].as_u64().expect("a seq");
+    assert!(first > 1, "nothing was pruned");
+    let told = format!("indelible: records before {first} were pruned\n");
+    for range in ["0..0", "..1", "0.."] {
+        let output = query(&log, &["--seq", range]);
+        assert_eq!(
+            (output.status.code(), text(&output.stderr)),
+            (Some(0), told.clone()),
+            "{range}"
+        );
+    }
+    let output = query(&log, &["--seq", &format!("{first}..")]);
+    assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(0), ""));
 }

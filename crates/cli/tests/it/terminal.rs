@@ -57,3 +57,39 @@ fn a_table_fits_the_terminal_and_carries_no_foreign_control_characters() {
         assert!(plain.lines().all(|line| line.chars().count() <= width), "{shown}");
     }
 }
+
+#[test]
+fn invisible_characters_are_seen_in_a_table_and_stay_in_a_file() {
+    let log = Log::new();
+    let hostile = "{\"actor\":\"user:mia\u{200b}\",\"action\":\"b\u{e0041}\",\"resource\":\"c\"}";
+    assert_eq!(log.append(hostile, &[]).status.code(), Some(0));
+    let table = text(&log.run(&["query", "audit", "--seq", "1", "--output", "table"]).stdout);
+    assert!(table.contains(r"user:mia\u200b") && table.contains(r"b\udb40\udc41"), "{table}");
+    let stored = text(&log.run(&["query", "audit", "--seq", "1"]).stdout);
+    assert!(stored.contains("user:mia\u{200b}\""), "{stored}");
+}
+
+#[test]
+fn who_must_type_the_events_is_told_so() {
+    let log = Log::new();
+    let shown = Command::new("script")
+        .current_dir(log.place.path())
+        .args([
+            "-qec",
+            concat!(env!("CARGO_BIN_EXE_indelible"), " append audit --file -"),
+            "/dev/null",
+        ])
+        .output();
+    let Ok(shown) = shown else {
+        return skipped("no `script` to make a terminal with");
+    };
+    let shown = text(&shown.stdout);
+    assert!(
+        shown.contains(
+            "indelible: reading events from the terminal, one JSON object a line; end with Ctrl-D"
+        ),
+        "{shown:?}"
+    );
+    let piped = log.append("", &[]);
+    assert!(!text(&piped.stderr).contains("terminal"), "{}", text(&piped.stderr));
+}

@@ -46,10 +46,10 @@ impl Way<'_> {
                     source.go_on(stop.rest)
                 ),
                 AppendError::NotWritten { .. } => {
-                    let room = hint::of(why).unwrap_or_default();
+                    let room = hint::of(why, dir).unwrap_or_default();
                     format!("{room}: {}", source.go_on(stop.rest))
                 }
-                _ => hint::of(why).unwrap_or_else(|| source.resume(stop.rest)),
+                _ => hint::of(why, dir).unwrap_or_else(|| source.resume(stop.rest)),
             };
         }
         match why.downcast_ref::<LineError>() {

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read as _};
+use std::io::{self, BufRead, BufReader, IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 
 use indelible::format::event::EventError;
@@ -45,6 +45,11 @@ impl Source {
                 Box::new(BufReader::with_capacity(64 * 1024, file))
             }
         }))
+    }
+
+    /// Whether somebody has to type the lines.
+    pub(super) fn is_a_terminal(&self) -> bool {
+        *self == Self::Stdin && io::stdin().is_terminal()
     }
 
     /// What to do once `line` is mended, which stopped the rest.

@@ -2,6 +2,7 @@
 
 mod account;
 mod advice;
+mod field;
 mod input;
 mod stream;
 
@@ -24,20 +25,29 @@ use crate::value;
 
 const EXAMPLES: &str = "\
 Examples:
-  indelible append audit --actor user:mia --action login --resource app:console --outcome success
+  indelible append audit --actor user:mia --action login \\
+    --resource app:console --outcome success
   indelible append audit --file events.jsonl
   my-program | indelible append audit --file - --receipts > receipts.jsonl
-  indelible append audit --file events.jsonl --max-file-size 64MiB --max-files 20
+  indelible append audit --file events.jsonl \\
+    --max-file-size 64MiB --max-files 20
 
-A line of events.jsonl, all that must be in it first, then all that may be:
+A line of events.jsonl, with all that must be in it:
   {\"actor\":\"user:mia\",\"action\":\"login\",\"resource\":\"app:console\"}
-  {\"event_id\":\"e-7\",\"event_time\":\"2026-01-02T03:04:05Z\",\"actor\":\"agent:7\",
-   \"action\":\"tool.call:read_file\",\"resource\":\"file:/etc/hosts\",\"outcome\":\"success\",
-   \"parent_id\":\"e-6\",\"session\":{\"id\":\"s-1\"},\"metadata\":{\"bytes\":220}}        (on one line)
 
-Where something goes wrong half-way, the same file can be sent again: an event whose event_id was
-recorded with the same content in the last ten minutes, or among the last 100,000 records, is not
-recorded twice. The memory for ids is bounded; it is told when some had to be forgotten earlier.";
+And with all that may be in it (on one line):
+  {\"event_id\":\"e-7\",\"event_time\":\"2026-01-02T03:04:05Z\",\"actor\":\"agent:7\",
+   \"action\":\"tool.call:read_file\",\"resource\":\"file:/etc/hosts\",
+   \"outcome\":\"success\",\"parent_id\":\"e-6\",\"session\":{\"id\":\"s-1\"},
+   \"metadata\":{\"bytes\":220}}
+
+Where something goes wrong half-way, the same file can be sent again: an event
+whose event_id was recorded with the same content in the last ten minutes, or
+among the last 100,000 records, is not recorded twice. The memory for ids is
+bounded; it is told when some had to be forgotten earlier.
+
+Exit status: 0 all is recorded; 1 could not do it, or not all of it: stderr
+says which lines are recorded; 2 wrong usage, nothing is recorded.";
 
 /// Record events; when it returns, they are on the disk
 ///
@@ -69,15 +79,15 @@ pub(crate) struct Append {
 #[command(next_help_heading = "One event")]
 struct OneEvent {
     /// Who did it, such as user:mia
-    #[arg(long, value_name = "WHO", required_unless_present = "file", conflicts_with = "file")]
+    #[arg(long, value_name = "WHO", value_parser = field::actor, required_unless_present = "file", conflicts_with = "file")]
     actor: Option<String>,
 
     /// What was done, such as login
-    #[arg(long, value_name = "WHAT", required_unless_present = "file", conflicts_with = "file")]
+    #[arg(long, value_name = "WHAT", value_parser = field::action, required_unless_present = "file", conflicts_with = "file")]
     action: Option<String>,
 
     /// To what, such as app:console
-    #[arg(long, value_name = "TO-WHAT", required_unless_present = "file", conflicts_with = "file")]
+    #[arg(long, value_name = "TO-WHAT", value_parser = field::resource, required_unless_present = "file", conflicts_with = "file")]
     resource: Option<String>,
 
     /// How it went: success, failure, denied or unknown
@@ -85,23 +95,23 @@ struct OneEvent {
     outcome: Option<Outcome>,
 
     /// The event's own id: the same id with the same content is recorded once
-    #[arg(long, value_name = "ID", conflicts_with = "file")]
+    #[arg(long, value_name = "ID", value_parser = field::event_id, conflicts_with = "file")]
     event_id: Option<String>,
 
     /// When it happened, as RFC 3339 (2026-01-02T03:04:05Z); when it is recorded is the log's to say
-    #[arg(long, value_name = "TIME", conflicts_with = "file")]
+    #[arg(long, value_name = "TIME", value_parser = field::event_time, conflicts_with = "file")]
     event_time: Option<String>,
 
     /// The id of the event that caused this one
-    #[arg(long, value_name = "ID", conflicts_with = "file")]
+    #[arg(long, value_name = "ID", value_parser = field::parent_id, conflicts_with = "file")]
     parent_id: Option<String>,
 
     /// The session in which it happened, a JSON object
-    #[arg(long, value_name = "JSON", conflicts_with = "file")]
+    #[arg(long, value_name = "JSON", value_parser = field::session, conflicts_with = "file")]
     session: Option<String>,
 
     /// Anything else, a JSON object
-    #[arg(long, value_name = "JSON", conflicts_with = "file")]
+    #[arg(long, value_name = "JSON", value_parser = field::metadata, conflicts_with = "file")]
     metadata: Option<String>,
 }
 
@@ -125,7 +135,8 @@ struct Streaming {
         long,
         value_name = "N",
         default_value_t = 1,
-        value_parser = clap::value_parser!(u16).range(1..=256),
+        value_parser = value::threads,
+        allow_negative_numbers = true,
         requires = "file",
         conflicts_with_all = ["actor", "action", "resource"]
     )]
@@ -136,7 +147,7 @@ struct Streaming {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "The log")]
 struct Growth {
-    /// Rotate audit.log at this size: bytes, or 256KiB, 64MiB … [default: 64MiB]
+    /// Rotate audit.log at this size: bytes, or 256KiB, 64MiB …; at least 192KiB [default: 64MiB]
     #[arg(long, value_name = "SIZE", env = "INDELIBLE_MAX_FILE_SIZE", value_parser = value::max_file_size)]
     max_file_size: Option<u64>,
 
@@ -175,6 +186,11 @@ impl Append {
             (Some(source), Some(lines)) => {
                 let receipts = self.stream.receipts.then(|| Output::of("the receipts"));
                 let way = Way { dir: &self.dir, source: &source };
+                if source.is_a_terminal() {
+                    render::note(
+                        "reading events from the terminal, one JSON object a line; end with Ctrl-D",
+                    );
+                }
                 stream::append(&log, way, lines, receipts, self.stream.threads)
             }
             (_, _) => one(&log, &self.dir, &self.event.event(), self.stream.receipts)?,

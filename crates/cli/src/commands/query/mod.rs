@@ -2,14 +2,15 @@
 
 mod time;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use indelible::{Glob, Matches, Order, Query, ReadError, SessionPath};
+use indelible::{Glob, Matches, Order, Query, ReadError, Reader, SessionPath};
 
 use super::show::Reading;
 use crate::exit::Exit;
+use crate::hint::quote;
 use crate::render::{self, Output, RecordTable};
 use crate::table::Shown;
 use crate::value;
@@ -17,19 +18,20 @@ use crate::value;
 const EXAMPLES: &str = "\
 Examples:
   indelible query audit --actor 'agent:*' --outcome denied --since 2h
-  indelible query audit --action 'tool.call:*' --session user=mia_li_3668 --reverse --limit 20
+  indelible query audit --session user=mia_li_3668 --reverse --limit 20
   indelible query audit --since 2026-11-01 --until 2026-12-01 --count
-  indelible query audit --seq 100..199 --output jsonl | jq -c '[.seq,.actor,.action]'
+  indelible query audit --seq 100..199 | jq -c '[.seq,.actor,.action]'
 
-Patterns: * stands for any run of characters, ? for one, \\ takes the character after it as it is;
-everything else stands for itself, case counts, and a pattern is held against the whole value.
-All that is given must hold.
+Patterns: * stands for any run of characters, ? for one, \\ takes the character
+after it as it is; everything else stands for itself, case counts, and a
+pattern is held against the whole value. All that is given must hold.
 
-A query reads, it does not verify: of a damaged line that might match, and of records that are
-absent, it tells on stderr and goes on; lines that can't match it does not look at.
+A query reads, it does not verify: of a damaged line that might match, and of
+records that are absent, it tells on stderr and goes on; lines that can't
+match it does not look at.
 
-Exit status: 0 done, also where nothing matches; 1 could not do it, or something could not be read;
-2 wrong usage.";
+Exit status: 0 done, also where nothing matches; 1 could not do it, or
+something could not be read; 2 wrong usage.";
 
 /// Find records by what they say and by when they were written
 ///
@@ -47,7 +49,7 @@ pub(crate) struct Find {
     reverse: bool,
 
     /// No more than so many records
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = value::limit, allow_negative_numbers = true)]
     limit: Option<u64>,
 
     /// Print only how many there are
@@ -110,15 +112,15 @@ struct Filters {
 #[command(next_help_heading = "When they were written")]
 struct Range {
     /// At or after: a time ago (2h, 3d, 1w 2d), a day (2026-11-24, in UTC), or a time (2026-11-24T10:00:00Z)
-    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    #[arg(long, value_name = "TIME", value_parser = time::parse, allow_hyphen_values = true)]
     since: Option<time::Moment>,
 
     /// Before: in the same forms
-    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    #[arg(long, value_name = "TIME", value_parser = time::parse, allow_hyphen_values = true)]
     until: Option<time::Moment>,
 
     /// Sequence numbers, both ends included: 100..199, 100.., ..199, or one alone
-    #[arg(long, value_name = "A..B", value_parser = value::seq_range)]
+    #[arg(long, value_name = "A..B", value_parser = value::seq_range, allow_hyphen_values = true)]
     seq: Option<(u64, Option<u64>)>,
 }
 
@@ -151,16 +153,18 @@ impl Filters {
 }
 
 impl Range {
-    fn add_to(&self, mut query: Query) -> anyhow::Result<Query> {
-        if let (Some(since), Some(until)) = (&self.since, &self.until)
-            && since.timestamp >= until.timestamp
-        {
-            bail!(
+    /// Says why no record can be in it.
+    fn contradiction(&self) -> Option<String> {
+        let (since, until) = (self.since.as_ref()?, self.until.as_ref()?);
+        (since.timestamp >= until.timestamp).then(|| {
+            format!(
                 "nothing is at or after --since {since} and before --until {until}: these are {} and {}",
-                since.timestamp,
-                until.timestamp
-            );
-        }
+                since.timestamp, until.timestamp
+            )
+        })
+    }
+
+    fn add_to(&self, mut query: Query) -> Query {
         if let Some(since) = &self.since {
             query = query.with_since(since.timestamp);
         }
@@ -170,15 +174,31 @@ impl Range {
         if let Some((first, last)) = self.seq {
             query = query.with_seq(first, last);
         }
-        Ok(query)
+        query
+    }
+
+    /// Says where records that were asked for are no more.
+    fn tell_of_pruned(&self, reader: &Reader) {
+        let Some((asked, _)) = self.seq else { return };
+        // Whatever stands in the way of an answer is told by the query itself.
+        if let Ok(first) = reader.first_seq()
+            && asked < first
+        {
+            render::note(format_args!("records before {first} were pruned"));
+        }
     }
 }
 
 impl Find {
     /// Prints what is found; the exit status says whether all could be read.
     pub(crate) fn run(self) -> anyhow::Result<Exit> {
+        if let Some(why) = self.range.contradiction() {
+            render::note(why);
+            return Ok(Exit::Usage);
+        }
         let reader = self.reading.open(&self.dir)?;
-        let mut query = self.range.add_to(self.filters.add_to(Query::new()))?;
+        self.range.tell_of_pruned(&reader);
+        let mut query = self.range.add_to(self.filters.add_to(Query::new()));
         if self.reverse {
             query = query.with_order(Order::NewestFirst);
         }
@@ -196,7 +216,7 @@ impl Find {
             let mut output = Output::stdout();
             output.text(&counted.matching.to_string())?;
             output.flush()?;
-            return Ok(faults.exit());
+            return Ok(faults.exit(&self.dir));
         }
         let form = self
             .output
@@ -205,7 +225,7 @@ impl Find {
             Form::Table => print_table(matches, &mut faults)?,
             Form::Jsonl => print_lines(matches, &mut faults)?,
         }
-        Ok(faults.exit())
+        Ok(faults.exit(&self.dir))
     }
 }
 
@@ -260,7 +280,7 @@ impl Faults {
         Ok(())
     }
 
-    fn exit(&self) -> Exit {
+    fn exit(&self, dir: &Path) -> Exit {
         if self.count == 0 {
             return Exit::Fine;
         }
@@ -269,7 +289,7 @@ impl Faults {
             "{} {places} could not be read as they should; what could be is printed",
             self.count
         ));
-        render::hint("`indelible verify DIR` says what is wrong");
+        render::hint(format_args!("`indelible verify {}` says what is wrong", quote(dir)));
         Exit::CouldNot
     }
 }

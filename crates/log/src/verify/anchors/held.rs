@@ -162,7 +162,10 @@ impl Comparison<'_> {
                 Ordering::Equal => {
                     let (of_it, rest) = wanted.split_at(before(wanted, head.seq + 1));
                     wanted = rest;
-                    let Ok(hash) = Link::split(bytes).map(|tied| tied.hash) else {
+                    // Where sectors are lost, the link may be of a later record than the head.
+                    let whole = memchr::memchr(0, bytes).is_none();
+                    let tied = Link::split(bytes).ok().filter(|_| whole);
+                    let Some(hash) = tied.map(|tied| tied.hash) else {
                         self.all_absent(of_it);
                         continue;
                     };

@@ -57,7 +57,7 @@ fn copy(from: &Path, to: &Path) {
 fn each_anchor_says_what_it_leaves_open() {
     let kept = Kept::new();
     let (code, told, _) = kept.verify("audit", &[]);
-    let start = "sound: every check passed\nnot ruled out, since nothing from outside the log";
+    let start = "sound, but not anchored: every check passed; not ruled out, since nothing from\n";
     assert!(code == 0 && told.starts_with(start), "{told}");
     assert!(told.contains("held against   nothing but itself: its own key is no anchor\n"));
     let (code, told, _) = kept.verify("audit", &["--key", &kept.log.key]);
@@ -120,7 +120,10 @@ fn stdin_holds_receipts_or_checkpoints_and_can_be_read_once() {
 fn require_anchor_takes_nothing_unanchored_for_sound() {
     let kept = Kept::new();
     let (code, told, why) = kept.verify("audit", &["--require-anchor"]);
-    assert!(code == 3 && told.starts_with("sound: every check passed\n"), "{told}");
+    assert!(
+        code == 3 && told.starts_with("sound, but not anchored: every check passed; "),
+        "{told}"
+    );
     assert_eq!(
         why,
         "indelible: nothing from outside was held against the log, which --require-anchor does not take for sound\n"

@@ -10,8 +10,10 @@
 //!
 //! It never repairs, and it judges no intent.
 
+mod advice;
 mod anchors;
 mod collect;
+mod count;
 mod elsewhere;
 pub(crate) mod evidence;
 pub(crate) mod finding;
@@ -229,7 +231,7 @@ impl Verifier {
             quarantine::judge(&ground, &walk.policy.quarantined, walk.next_seq(), &mut out);
         }
         out.append(in_notes);
-        let signed = Signed { plan: &plan, roots: &roots, has_keys: !keys.is_empty(), complete };
+        let signed = Signed { plan: &plan, roots: &roots, keys: &keys, complete };
         Self::judge_whole(&signed, walk.next_seq(), &mut out);
         if !roots.is_empty() {
             self.judge_boundaries(layout, origin, &keys, &walk.boundaries, &mut out)?;
@@ -298,7 +300,7 @@ impl Verifier {
             out.add(
                 Finding::new(Problem::BoundaryNotNoted)
                     .at(&boundary.file, 0)
-                    .expected(format_args!("a signed note of {} records", boundary.size)),
+                    .expected(format_args!("a signed note of {}", count::records(boundary.size))),
             );
         }
         Ok(())
@@ -306,9 +308,17 @@ impl Verifier {
 
     /// What only the whole log shows.
     fn judge_whole(signed: &Signed<'_>, next_seq: Option<u64>, out: &mut Findings) {
-        let Signed { plan, roots, has_keys, complete } = signed;
+        let Signed { plan, roots, keys, complete } = signed;
         if next_seq.is_none() && *complete {
-            out.add(Finding::new(Problem::NoRecord));
+            let nothing = plan.segments.is_empty() && plan.empty.is_empty() && roots.notes == 0;
+            let finding = Finding::new(Problem::NoRecord);
+            out.add(if nothing {
+                finding.evidence(
+                    "there is no file of a log here: is the path right, is its volume mounted?",
+                )
+            } else {
+                finding
+            });
         } else if plan.identity.is_none() {
             out.add(Finding::new(Problem::IdentityUnknown));
         }
@@ -321,8 +331,8 @@ impl Verifier {
             out.add(
                 Finding::new(Problem::CutOff)
                     .at(name, newest.map_or(0, |newest| newest.size))
-                    .expected(format_args!("{size} records"))
-                    .found(format_args!("{} records", next_seq.unwrap_or(0)))
+                    .expected(count::records(size))
+                    .found(count::records(next_seq.unwrap_or(0)))
                     .evidence(format!("signed in {}", root.place())),
             );
         }
@@ -333,9 +343,14 @@ impl Verifier {
             let finding = Finding::new(Problem::SegmentMissing).at(name, 0);
             out.add(finding.expected("at least one record").found("an empty file"));
         }
-        if *has_keys && roots.is_empty() {
-            let finding = Finding::new(Problem::NoCheckpoint);
-            out.add(finding.found(format_args!("{} notes by other keys", roots.unknown)));
+        if !keys.is_empty() && roots.is_empty() {
+            match plan.identity.as_ref().and_then(|identity| anchors::other_keys(identity, keys)) {
+                Some(finding) => out.put_first(finding),
+                None => out.add(
+                    Finding::new(Problem::NoCheckpoint)
+                        .found(format_args!("{} by other keys", count::notes(roots.unknown))),
+                ),
+            }
         }
     }
 }
@@ -344,7 +359,8 @@ impl Verifier {
 struct Signed<'a> {
     plan: &'a Plan,
     roots: &'a SignedRoots,
-    has_keys: bool,
+    /// Those that count.
+    keys: &'a [VerifierKey],
     /// Whether everything was looked at.
     complete: bool,
 }

@@ -308,13 +308,13 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// How much is checked, what was scanned ahead of the walk, and who watches.
 /// Whether a whole line can be the beginning of a torn tail, as its own bytes tell: only then is the tail read, so that
 /// many bad lines don't cost many tails.
 fn may_be_torn(line: &[u8], offset: u64) -> bool {
     memchr::memchr(0, line).is_some() && classify(&[line, b"\n"].concat(), offset) != Tail::NotTorn
 }
 
+/// How much is checked, what was scanned ahead of the walk, and who watches.
 #[derive(Debug)]
 pub(super) struct Ahead<'a> {
     pub(super) depth: Depth,

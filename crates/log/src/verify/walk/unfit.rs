@@ -11,6 +11,7 @@ use indelible_format::tree::leaf_hash;
 
 use super::super::VerifyError;
 use super::super::collect::Findings;
+use super::super::count::records;
 use super::super::evidence::{MENDED_SIZE_MAX, one_flipped_bit};
 use super::super::finding::{Finding, FindingClass, Problem};
 use super::super::place::Place;
@@ -151,7 +152,7 @@ impl Walk<'_> {
         finding = finding.found(format_args!("{} bytes without a line feed", bytes.len()));
         if covered {
             let mark = self.ground.roots.tail_mark();
-            finding = finding.evidence(format!("a checkpoint covers {mark} records"));
+            finding = finding.evidence(format!("a checkpoint covers {}", records(mark)));
         }
         let mut parsed = self.parse(bytes);
         if parsed.is_ok() {

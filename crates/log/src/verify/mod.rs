@@ -310,7 +310,9 @@ impl Verifier {
     fn judge_whole(signed: &Signed<'_>, next_seq: Option<u64>, out: &mut Findings) {
         let Signed { plan, roots, keys, complete } = signed;
         if next_seq.is_none() && *complete {
-            let nothing = plan.segments.is_empty() && plan.empty.is_empty() && roots.notes == 0;
+            let files =
+                !plan.segments.is_empty() || !plan.empty.is_empty() || !plan.strange.is_empty();
+            let nothing = !files && roots.notes == 0;
             let finding = Finding::new(Problem::NoRecord);
             out.add(if nothing {
                 finding.evidence(

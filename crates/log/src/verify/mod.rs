@@ -50,7 +50,7 @@ pub use self::finding::{Finding, FindingClass, Problem};
 use self::ground::{End, Ground};
 use self::notes::{Malformed, SignedRoots};
 use self::plan::{Identity, Plan};
-use self::policy::Policy;
+use self::policy::{Policy, Quarantined};
 pub use self::progress::Progress;
 pub use self::report::{Report, Verdict};
 use self::scan::{Feed, Pace, Scan};
@@ -228,10 +228,10 @@ impl Verifier {
         if complete {
             walk.tree.finish(&mut out);
             walk.policy.finish(first.as_ref(), &mut out);
-            quarantine::judge(&ground, &walk.policy.quarantined, walk.next_seq(), &mut out);
         }
         out.append(in_notes);
-        let signed = Signed { plan: &plan, roots: &roots, keys: &keys, complete };
+        let quarantined = &walk.policy.quarantined;
+        let signed = Signed { ground, keys: &keys, quarantined, complete };
         Self::judge_whole(&signed, walk.next_seq(), &mut out);
         if !roots.is_empty() {
             self.judge_boundaries(layout, origin, &keys, &walk.boundaries, &mut out)?;
@@ -308,7 +308,8 @@ impl Verifier {
 
     /// What only the whole log shows.
     fn judge_whole(signed: &Signed<'_>, next_seq: Option<u64>, out: &mut Findings) {
-        let Signed { plan, roots, keys, complete } = signed;
+        let Signed { ground, keys, quarantined, complete } = signed;
+        let Ground { plan, roots, .. } = ground;
         if next_seq.is_none() && *complete {
             let files =
                 !plan.segments.is_empty() || !plan.empty.is_empty() || !plan.strange.is_empty();
@@ -354,15 +355,20 @@ impl Verifier {
                 ),
             }
         }
+        // Behind what checkpoints show of the same end.
+        if *complete {
+            quarantine::judge(ground, quarantined, next_seq, out);
+        }
     }
 }
 
 /// What the log says of itself.
 struct Signed<'a> {
-    plan: &'a Plan,
-    roots: &'a SignedRoots,
+    ground: Ground<'a>,
     /// Those that count.
     keys: &'a [VerifierKey],
+    /// What its repairs put into quarantine.
+    quarantined: &'a [Quarantined],
     /// Whether everything was looked at.
     complete: bool,
 }

@@ -101,11 +101,9 @@ pub(crate) struct Bar(ProgressBar);
 impl Bar {
     /// A bar at its beginning.
     pub(crate) fn new() -> Self {
-        // Not as wide as the terminal: what Ctrl-C echoes has to stand on the same line, to be cleared with it.
-        const FORM: &str = "verifying {bar:30} {percent:>3} % of {total_bytes}, {eta} left";
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
         // The form is a constant; were it wrong, there would be another bar.
-        if let Ok(form) = ProgressStyle::with_template(FORM) {
+        if let Ok(form) = ProgressStyle::with_template(bar_form(columns_of(io::stderr()))) {
             bar.set_style(form.progress_chars("=> "));
         }
         Self(bar)
@@ -121,6 +119,17 @@ impl Bar {
 impl Drop for Bar {
     fn drop(&mut self) {
         self.0.finish_and_clear();
+    }
+}
+
+/// What stands in a bar on a terminal of so many columns. It is never as wide as the terminal: what Ctrl-C echoes has to
+/// stand on the same line, to be cleared with it, and a line that wraps is never cleared.
+fn bar_form(columns: Option<usize>) -> &'static str {
+    match columns.unwrap_or(80) {
+        76.. => "verifying {bar:30} {percent:>3} % of {total_bytes}, {eta} left",
+        50..76 => "verifying {bar:10} {percent:>3} %, {eta} left",
+        24..50 => "verifying {percent:>3} %",
+        _ => "{percent:>3} %",
     }
 }
 
@@ -211,7 +220,12 @@ fn width() -> usize {
 
 /// Columns of the terminal that stdout is, if it is one.
 fn terminal_columns() -> Option<usize> {
-    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    columns_of(io::stdout())
+}
+
+/// Columns of a terminal; `None` where it is none.
+fn columns_of(terminal: impl std::os::fd::AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(terminal).ok()?;
     Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
@@ -284,6 +298,20 @@ fn tell(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bar_is_narrower_than_its_terminal() {
+        for columns in [10, 24, 49, 50, 75, 76, 200] {
+            let widest = [("{bar:30}", 30), ("{bar:10}", 10), ("{percent:>3}", 3)];
+            let widest = [&widest[..], &[("{total_bytes}", 12), ("{eta}", 4)]].concat();
+            let bar =
+                widest.iter().fold(bar_form(Some(columns)).to_owned(), |bar, (part, width)| {
+                    bar.replace(part, &"#".repeat(*width))
+                });
+            assert!(bar.len() < columns, "{columns}: {bar}");
+        }
+        assert_eq!(bar_form(None), bar_form(Some(80)));
+    }
 
     const LINE: &[u8] = b"{\"actor\":\"\xe2\x80\xae\xc2\x9b31m\"}";
 

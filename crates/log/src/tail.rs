@@ -4,6 +4,8 @@
 //! Pure bytes. That the segment is the newest, that the last intact record is at or beyond the durable mark, and
 //! that the bytes are no valid record that only lacks its line feed, is for the caller to know.
 
+use std::ops::Range;
+
 use indelible_format::own::TailKind;
 use indelible_format::record::Record;
 
@@ -29,7 +31,7 @@ pub(crate) enum Tail {
 /// up to the file's end, or [`TAIL_READ_SIZE`] of them where there are more. Empty bytes are no tail, and not torn.
 pub(crate) fn classify(rest: &[u8], offset: u64) -> Tail {
     let first_line_end = memchr::memchr(b'\n', rest);
-    let kind = if has_lost_pages(rest, offset, first_line_end.unwrap_or(rest.len())) {
+    let kind = if lost_pages(rest, offset, first_line_end.unwrap_or(rest.len())).is_some() {
         TailKind::Nul
     } else if first_line_end.is_none() && !rest.is_empty() {
         TailKind::Partial
@@ -39,11 +41,17 @@ pub(crate) fn classify(rest: &[u8], offset: u64) -> Tail {
     if rest.len() > TORN_SIZE_MAX { Tail::TooLong } else { Tail::Torn(kind) }
 }
 
-/// Whether a run of NULs that begins in the first line is made of whole sectors that never reached the disk: it
+/// Where sectors of the line at `offset`, without its line feed, never reached the disk, or are lost: the first such
+/// run, from the beginning of the line.
+pub(crate) fn lost_sectors(line: &[u8], offset: u64) -> Option<Range<usize>> {
+    lost_pages(line, offset, line.len())
+}
+
+/// The first run of NULs that begins in the first line and is made of whole sectors that never reached the disk: it
 /// begins at a sector, right behind the last intact line, or right behind a whole record whose line feed is lost with
 /// what followed it; and ends at a sector or at the end of the file.
 /// A record holds no NUL byte, so a run is judged whole, from its first NUL to its last.
-fn has_lost_pages(rest: &[u8], offset: u64, line_end: usize) -> bool {
+fn lost_pages(rest: &[u8], offset: u64, line_end: usize) -> Option<Range<usize>> {
     let place = |at: usize| u64::try_from(at).map_or(u64::MAX, |at| offset.saturating_add(at));
     let mut from = 0;
     while let Some(found) = rest.get(from..line_end).and_then(|line| memchr::memchr(0, line)) {
@@ -56,11 +64,11 @@ fn has_lost_pages(rest: &[u8], offset: u64, line_end: usize) -> bool {
             || place(start).is_multiple_of(SECTOR_SIZE)
             || (from == 0 && Record::parse(rest.get(..start).unwrap_or_default()).is_ok());
         if begins && (end == rest.len() || place(end).is_multiple_of(SECTOR_SIZE)) {
-            return true;
+            return Some(start..end);
         }
         from = end;
     }
-    false
+    None
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ fn copy(from: &Path, to: &Path) {
 fn each_anchor_says_what_it_leaves_open() {
     let kept = Kept::new();
     let (code, told, _) = kept.verify("audit", &[]);
-    let start = "sound: every check passed\nnot ruled out, since nothing from outside the log";
+    let start = "sound, but not anchored: every check passed; not ruled out, since nothing from\n";
     assert!(code == 0 && told.starts_with(start), "{told}");
     assert!(told.contains("held against   nothing but itself: its own key is no anchor\n"));
     let (code, told, _) = kept.verify("audit", &["--key", &kept.log.key]);
@@ -92,6 +92,39 @@ fn a_log_that_was_rolled_back_is_sound_until_it_is_held_against_something() {
 }
 
 #[test]
+fn a_log_rewritten_under_another_key_is_not_sound_with_any_anchor() {
+    let kept = Kept::new();
+    let remade = Log::new();
+    copy(&remade.folder(), &kept.log.place.path().join("remade"));
+    assert_eq!(kept.verify("remade", &[]).0, 0);
+    let (code, told, _) = kept.verify("remade", &["--checkpoint", "late.txt"]);
+    assert!(code == 3 && told.contains("(kept-checkpoint-beyond)"), "{told}");
+    assert!(told.contains("the kept note is by key id "), "{told}");
+    assert!(told.contains("against what else was kept"), "{told}");
+    let (code, told, _) = kept.verify("remade", &["--key", &kept.log.key]);
+    assert!(code == 3 && told.contains("(key-of-another-log)"), "{told}");
+    assert!(told.contains("missing: the log that was asked for is not here."), "{told}");
+    assert!(
+        told.contains("look whether folder, key, checkpoints and receipts are of the"),
+        "{told}"
+    );
+    let (code, told, _) = kept.verify("remade", &["--receipts", "late.jsonl"]);
+    assert!(code == 3 && told.contains("(receipt-of-another-log)"), "{told}");
+}
+
+#[test]
+fn a_folder_without_any_file_of_a_log_is_asked_whether_it_is_the_right_one() {
+    let kept = Kept::new();
+    fs::create_dir(kept.log.place.path().join("empty")).expect("a folder");
+    let (code, told, _) = kept.verify("empty", &[]);
+    assert_eq!(code, 3);
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    let asked = "there is no file of a log here: is the path right, is its volume mounted?";
+    assert!(told.contains(asked), "{told}");
+    assert!(told.contains("what to do look whether the path is right"), "{told}");
+}
+
+#[test]
 fn stdin_holds_receipts_or_checkpoints_and_can_be_read_once() {
     let kept = Kept::new();
     let place = kept.log.place.path();
@@ -120,7 +153,10 @@ fn stdin_holds_receipts_or_checkpoints_and_can_be_read_once() {
 fn require_anchor_takes_nothing_unanchored_for_sound() {
     let kept = Kept::new();
     let (code, told, why) = kept.verify("audit", &["--require-anchor"]);
-    assert!(code == 3 && told.starts_with("sound: every check passed\n"), "{told}");
+    assert!(
+        code == 3 && told.starts_with("sound, but not anchored: every check passed; "),
+        "{told}"
+    );
     assert_eq!(
         why,
         "indelible: nothing from outside was held against the log, which --require-anchor does not take for sound\n"

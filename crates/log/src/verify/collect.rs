@@ -26,6 +26,12 @@ impl Findings {
         }
     }
 
+    /// Adds what everything else follows from.
+    pub(super) fn put_first(&mut self, finding: Finding) {
+        *self.counts.entry((finding.problem, finding.class)).or_default() += 1;
+        self.kept.insert(0, finding);
+    }
+
     /// Puts what `other` found behind what is here.
     pub(super) fn append(&mut self, other: Self) {
         let mut left_out = other.counts;

@@ -11,6 +11,7 @@ use indelible_format::tree::leaf_hash;
 
 use super::anchors::Held;
 use super::collect::Findings;
+use super::count::{self, records};
 use super::finding::{Finding, Problem};
 use super::plan::{Plan, Planned};
 use super::policy::with_log_id;
@@ -132,12 +133,20 @@ fn rolled_back(held: &Held<'_>) -> Option<String> {
     let next = held.next_seq;
     Some(match held.ground.roots.checkpoint {
         _ if leaves > next => {
-            format!("tree/0 has {leaves} leaves: the rows were not cut with the records")
+            format!("tree/0 has {}: the rows were not cut with the records", count::leaves(leaves))
         }
-        Some(size) if size <= next => format!(
-            "rows and checkpoint are as old as the records, of {leaves} and {size}: an older copy was put back, rather \
-             than the end cut off"
-        ),
+        Some(size) if size <= next => {
+            let where_they_end = if (size, leaves) == (next, next) {
+                format!("`checkpoint` and the tree rows also end at {}", records(next))
+            } else {
+                format!(
+                    "`checkpoint` also ends at {} and the tree rows at {}",
+                    records(size),
+                    records(leaves)
+                )
+            };
+            format!("{where_they_end}: an older copy was put back, rather than the end cut off")
+        }
         Some(_) | None => return None,
     })
 }

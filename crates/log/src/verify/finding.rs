@@ -116,6 +116,9 @@ impl fmt::Display for Finding {
     }
 }
 
+/// What explains that something from outside is of another log.
+pub(super) const MIXED_UP: &str = "either the wrong one was given or looked at, or another log was put in the place of the one meant";
+
 /// What can explain a finding; kept apart always, since the value of a verifier is in these distinctions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -221,6 +224,7 @@ problems! {
     SegmentMissing, "segment-missing", Missing, "segments do not follow each other";
     NoRecord, "no-record", Missing, "there is no record";
     NoCheckpoint, "no-checkpoint", Missing, "no checkpoint is signed by a known key of the log";
+    KeyOfAnotherLog, "key-of-another-log", Missing, "no key that was given is of this log";
     BoundaryNotNoted, "boundary-not-noted", Missing, "no noted checkpoint covers exactly the records before this segment";
     CheckpointMalformed, "checkpoint-malformed", Tampering, "the checkpoint can't be read";
     CheckpointForged, "checkpoint-forged", Tampering, "a signature by a known key does not verify";
@@ -250,6 +254,7 @@ problems! {
     KeptForged, "kept-checkpoint-forged", Tampering, "a signature by a known key does not verify on a checkpoint that was kept";
     KeptOfAnotherLog, "kept-checkpoint-of-another-log", Missing, "a checkpoint that was kept is of another log than this one";
     KeptKeyUnknown, "kept-key-unknown", KeyUnknown, "a checkpoint that was kept has no signature by a known key, so it was not compared";
+    KeptSignatureUnchecked, "kept-signature-unchecked", KeyUnknown, "a checkpoint that was kept was compared, but its signature could not be checked";
     ReceiptRecordMissing, "receipt-record-missing", Missing, "the record that a receipt was given for is not in the log";
     ReceiptHashDiffers, "receipt-hash-differs", Tampering, "the record is another one than the receipt was given for";
     ReceiptTimeDiffers, "receipt-time-differs", Tampering, "the record has another timestamp than its receipt";

@@ -10,8 +10,10 @@
 //!
 //! It never repairs, and it judges no intent.
 
+mod advice;
 mod anchors;
 mod collect;
+mod count;
 mod elsewhere;
 pub(crate) mod evidence;
 pub(crate) mod finding;
@@ -48,7 +50,7 @@ pub use self::finding::{Finding, FindingClass, Problem};
 use self::ground::{End, Ground};
 use self::notes::{Malformed, SignedRoots};
 use self::plan::{Identity, Plan};
-use self::policy::Policy;
+use self::policy::{Policy, Quarantined};
 pub use self::progress::Progress;
 pub use self::report::{Report, Verdict};
 use self::scan::{Feed, Pace, Scan};
@@ -226,10 +228,10 @@ impl Verifier {
         if complete {
             walk.tree.finish(&mut out);
             walk.policy.finish(first.as_ref(), &mut out);
-            quarantine::judge(&ground, &walk.policy.quarantined, walk.next_seq(), &mut out);
         }
         out.append(in_notes);
-        let signed = Signed { plan: &plan, roots: &roots, has_keys: !keys.is_empty(), complete };
+        let quarantined = &walk.policy.quarantined;
+        let signed = Signed { ground, keys: &keys, quarantined, complete };
         Self::judge_whole(&signed, walk.next_seq(), &mut out);
         if !roots.is_empty() {
             self.judge_boundaries(layout, origin, &keys, &walk.boundaries, &mut out)?;
@@ -298,7 +300,7 @@ impl Verifier {
             out.add(
                 Finding::new(Problem::BoundaryNotNoted)
                     .at(&boundary.file, 0)
-                    .expected(format_args!("a signed note of {} records", boundary.size)),
+                    .expected(format_args!("a signed note of {}", count::records(boundary.size))),
             );
         }
         Ok(())
@@ -306,9 +308,20 @@ impl Verifier {
 
     /// What only the whole log shows.
     fn judge_whole(signed: &Signed<'_>, next_seq: Option<u64>, out: &mut Findings) {
-        let Signed { plan, roots, has_keys, complete } = signed;
+        let Signed { ground, keys, quarantined, complete } = signed;
+        let Ground { plan, roots, .. } = ground;
         if next_seq.is_none() && *complete {
-            out.add(Finding::new(Problem::NoRecord));
+            let files =
+                !plan.segments.is_empty() || !plan.empty.is_empty() || !plan.strange.is_empty();
+            let nothing = !files && roots.notes == 0;
+            let finding = Finding::new(Problem::NoRecord);
+            out.add(if nothing {
+                finding.evidence(
+                    "there is no file of a log here: is the path right, is its volume mounted?",
+                )
+            } else {
+                finding
+            });
         } else if plan.identity.is_none() {
             out.add(Finding::new(Problem::IdentityUnknown));
         }
@@ -321,8 +334,8 @@ impl Verifier {
             out.add(
                 Finding::new(Problem::CutOff)
                     .at(name, newest.map_or(0, |newest| newest.size))
-                    .expected(format_args!("{size} records"))
-                    .found(format_args!("{} records", next_seq.unwrap_or(0)))
+                    .expected(count::records(size))
+                    .found(count::records(next_seq.unwrap_or(0)))
                     .evidence(format!("signed in {}", root.place())),
             );
         }
@@ -333,18 +346,29 @@ impl Verifier {
             let finding = Finding::new(Problem::SegmentMissing).at(name, 0);
             out.add(finding.expected("at least one record").found("an empty file"));
         }
-        if *has_keys && roots.is_empty() {
-            let finding = Finding::new(Problem::NoCheckpoint);
-            out.add(finding.found(format_args!("{} notes by other keys", roots.unknown)));
+        if !keys.is_empty() && roots.is_empty() {
+            match plan.identity.as_ref().and_then(|identity| anchors::other_keys(identity, keys)) {
+                Some(finding) => out.put_first(finding),
+                None => out.add(
+                    Finding::new(Problem::NoCheckpoint)
+                        .found(format_args!("{} by other keys", count::notes(roots.unknown))),
+                ),
+            }
+        }
+        // Behind what checkpoints show of the same end.
+        if *complete {
+            quarantine::judge(ground, quarantined, next_seq, out);
         }
     }
 }
 
 /// What the log says of itself.
 struct Signed<'a> {
-    plan: &'a Plan,
-    roots: &'a SignedRoots,
-    has_keys: bool,
+    ground: Ground<'a>,
+    /// Those that count.
+    keys: &'a [VerifierKey],
+    /// What its repairs put into quarantine.
+    quarantined: &'a [Quarantined],
     /// Whether everything was looked at.
     complete: bool,
 }

@@ -1,8 +1,8 @@
 //! Judges the notes of `checkpoints.jsonl` and `checkpoint`: whose they are, whether they are signed, whether they
 //! contradict each other.
 //!
-//! Invariant: what [`SignedRoots`] holds was signed by a known key. Whether the records give these roots is for
-//! [`tree`](super::tree) to say.
+//! Invariant: what [`SignedRoots`] holds was signed by a known key, or kept by somebody outside who vouches for it.
+//! Whether the records give these roots is for [`tree`](super::tree) to say.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -14,8 +14,9 @@ use indelible_format::identity::Origin;
 use indelible_format::note::{Note, VerifierKey};
 
 use super::collect::Findings;
+use super::count::records;
 use super::evidence::flips;
-use super::finding::{Finding, FindingClass, Problem};
+use super::finding::{Finding, FindingClass, MIXED_UP, Problem};
 use crate::history::{self, StoredNote};
 use crate::io::{IoFailure, Operation};
 use crate::layout::{CHECKPOINT, HISTORY, Layout};
@@ -35,6 +36,8 @@ pub(super) struct SignedRoot {
     pub(super) noted: Option<(&'static str, u64)>,
     /// What the note is called that somebody outside has kept, and that says the same.
     pub(super) kept: Option<Arc<str>>,
+    /// Where no key is known for the kept note: the sentence that says whose it is. Its holder vouches for it.
+    unchecked: Option<String>,
 }
 
 impl SignedRoot {
@@ -46,6 +49,14 @@ impl SignedRoot {
                 format!("{file} at byte {offset}, and in the kept checkpoint {kept}")
             }
             (None, kept) => format!("the kept checkpoint {}", kept.as_deref().unwrap_or_default()),
+        }
+    }
+
+    /// Adds to a finding about a kept note whose it is, where that could not be checked.
+    pub(super) fn with_signers(&self, finding: Finding) -> Finding {
+        match &self.unchecked {
+            Some(signers) => finding.evidence(signers).evidence(MIXED_UP),
+            None => finding,
         }
     }
 }
@@ -143,7 +154,7 @@ impl SignedRoots {
     /// One signed root, whoever signed it.
     #[cfg(test)]
     pub(super) fn of(size: u64, root: Hash) -> Self {
-        let root = SignedRoot { root, noted: Some((CHECKPOINT, 0)), kept: None };
+        let root = SignedRoot { root, noted: Some((CHECKPOINT, 0)), kept: None, unchecked: None };
         Self { roots: BTreeMap::from([(size, root)]), ..Self::default() }
     }
 
@@ -209,13 +220,14 @@ impl SignedRoots {
         size: u64,
         root: Hash,
         name: &Arc<str>,
+        unchecked: Option<String>,
     ) -> Result<(), SignedRoot> {
         let kept = Some(Arc::clone(name));
         match self.roots.get_mut(&size) {
             Some(known) if known.root != root => return Err(known.clone()),
             Some(known) => known.kept = kept,
             None => {
-                self.roots.insert(size, SignedRoot { root, noted: None, kept });
+                self.roots.insert(size, SignedRoot { root, noted: None, kept, unchecked });
             }
         }
         Ok(())
@@ -240,21 +252,21 @@ impl SignedRoots {
                 Ok(())
             } else {
                 let finding = Finding::new(Problem::KeyUnknown);
-                Err(finding.found(format_args!("a note of {} records", checkpoint.size)).into())
+                Err(finding.found(format_args!("a note of {}", records(checkpoint.size))).into())
             };
         }
         if stored.file == CHECKPOINT {
             self.checkpoint = Some(checkpoint.size);
         }
         let noted = Some((stored.file, stored.offset));
-        let root = SignedRoot { root: checkpoint.root, noted, kept: None };
+        let root = SignedRoot { root: checkpoint.root, noted, kept: None, unchecked: None };
         match self.roots.get(&checkpoint.size) {
             Some(first) if first.root != root.root => Err(Finding::new(Problem::Forked)
                 .expected(spell_root(&first.root))
                 .found(spell_root(&root.root))
                 .evidence(format!(
-                    "for {} records the note in {} gives the other root; both are signed",
-                    checkpoint.size,
+                    "for {} the note in {} gives the other root; both are signed",
+                    records(checkpoint.size),
                     first.place()
                 ))
                 .into()),

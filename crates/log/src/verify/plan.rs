@@ -45,6 +45,8 @@ pub(super) struct Identity {
     pub(super) log_id: LogId,
     pub(super) origin: Origin,
     pub(super) keys: Vec<VerifierKey>,
+    /// Seq of the record that says so.
+    pub(super) seq: u64,
 }
 
 /// The folder at one moment.
@@ -201,12 +203,13 @@ fn unmoved(
 fn identity(line: &[u8]) -> Option<Identity> {
     let record = Record::parse(line).ok()?;
     let Content::Own(own) = record.content() else { return None };
+    let seq = record.seq();
     if let OwnRecord::Create(create) = own {
         let Create { log_id, origin, key, .. } = create.clone();
-        Some(Identity { log_id, origin, keys: vec![key] })
+        Some(Identity { log_id, origin, keys: vec![key], seq })
     } else if let OwnRecord::Prune(prune) = own {
         let Prune { log_id, origin, keys, .. } = prune.what.clone();
-        Some(Identity { log_id, origin, keys })
+        Some(Identity { log_id, origin, keys, seq })
     } else {
         None
     }

@@ -12,7 +12,7 @@ use indelible_format::time::Timestamp;
 use indelible_format::tree::leaf_hash;
 
 use super::collect::Findings;
-use super::finding::{Finding, Problem};
+use super::finding::{Finding, FindingClass, Problem};
 use super::place::Place;
 use super::plan::Identity;
 
@@ -210,7 +210,18 @@ impl<'a> Policy<'a> {
     /// Says what no record has explained by the end. `first` is the first record there is.
     pub(super) fn finish(&mut self, first: Option<&Place>, out: &mut Findings) {
         for redacted in std::mem::take(&mut self.redacted).into_values() {
-            out.add(redacted.place.finding(Problem::RedactionUnannounced));
+            let finding = redacted.place.finding(Problem::RedactionUnannounced);
+            let later = |lost: &Finding| lost.seq.is_none_or(|seq| seq > redacted.place.seq);
+            let lost = [Problem::NulRun, Problem::Unreadable]
+                .into_iter()
+                .any(|problem| out.of(problem).any(|lost| later(lost)));
+            out.add(if lost {
+                finding
+                    .class(FindingClass::Missing)
+                    .evidence("later records are lost, and the one that says so may be among them")
+            } else {
+                finding
+            });
         }
         let Some(first) = first.filter(|first| first.seq > 0) else { return };
         match &self.prune {

@@ -9,6 +9,7 @@ use indelible_format::chain::Hash;
 use sha2::{Digest, Sha256};
 
 use super::collect::Findings;
+use super::count::records;
 use super::finding::{Finding, FindingClass, Problem};
 use super::ground::Ground;
 use super::policy::Quarantined;
@@ -91,8 +92,8 @@ fn judge_untold(
             out.add(
                 Finding::new(Problem::CutOff)
                     .in_file(file.path())
-                    .expected(format_args!("{} records", file.seq))
-                    .found(format_args!("{next_seq} records"))
+                    .expected(records(file.seq))
+                    .found(records(next_seq))
                     .evidence("its name says how many records there were when it was cut off"),
             );
         }

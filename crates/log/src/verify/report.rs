@@ -12,6 +12,7 @@ use indelible_format::identity::{LogId, Origin};
 use serde::Serialize;
 
 use super::anchors::Anchoring;
+use super::count::first_records;
 use super::finding::{Finding, FindingClass};
 use super::stretches::Stretch;
 
@@ -125,16 +126,19 @@ impl Report {
             None => format!(
                 "not ruled out, since a key can't tell the newest state from an older one: that the end was cut off or \
                  all rolled back to an older signed state, or that somebody who has the private key rewrote it; nobody \
-                 else rewrote the first {signed} records, which that key signed"
+                 else rewrote {}, which that key signed",
+                first_records(signed)
             ),
             Some(covered) if covered >= next => format!(
-                "not ruled out: that more records followed these {next} and were cut off or rolled back; {} are as they \
-                 were when what was held against them was made",
+                "not ruled out: that more records followed {} and were cut off or rolled back; {} when what was held \
+                 against the log was made",
+                if next == 1 { "this one".to_owned() } else { format!("these {next}") },
                 self.fixed(covered)
             ),
             Some(covered) => format!(
-                "not ruled out: that records after the first {covered} were cut off, rolled back or, by {}, rewritten; \
-                 {} are as they were when what was held against them was made",
+                "not ruled out: that records after {} were cut off, rolled back or, by {}, rewritten; {} when what was \
+                 held against the log was made",
+                if covered == 1 { "the first".to_owned() } else { format!("the first {covered}") },
                 if has_key && covered < signed {
                     "somebody who has the private key"
                 } else {
@@ -171,11 +175,14 @@ impl Report {
         self.anchors.keys == 0 && self.findings.iter().any(excused)
     }
 
-    /// The records that what was kept outside fixes.
+    /// Says of the records that what was kept outside fixes that they are as they were.
     fn fixed(&self, covered: u64) -> String {
+        let last = covered.saturating_sub(1);
         match self.anchors.covered_from {
-            0 => format!("the first {covered}"),
-            from => format!("records {from} to {}", covered.saturating_sub(1)),
+            0 if covered == 1 => "the first is as it was".to_owned(),
+            0 => format!("the first {covered} are as they were"),
+            from if from == last => format!("record {from} is as it was"),
+            from => format!("records {from} to {last} are as they were"),
         }
     }
 
@@ -404,7 +411,7 @@ pub(super) mod tests {
         assert!(!of(1, Some(3), 3, pruned()).contains("a key that only the log names"));
         let anchors = Anchoring { covered: Some(3), covered_from: 2, ..Anchoring::default() };
         let from = Report { anchors, ..report(vec![]) }.not_ruled_out();
-        assert!(from.contains("records 2 to 2 are as they were"), "{from}");
+        assert!(from.contains("record 2 is as it was"), "{from}");
     }
 
     #[test]

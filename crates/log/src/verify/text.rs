@@ -10,7 +10,9 @@ use std::fmt;
 
 use indelible_format::identity::Origin;
 
+use super::advice::meaning;
 use super::anchors::Anchoring;
+use super::count::records;
 use super::finding::{Finding, FindingClass};
 use super::report::{Report, Verdict};
 use super::stretches::{Stretch, Voucher};
@@ -37,12 +39,22 @@ impl Report {
     pub fn text(&self, columns: usize) -> String {
         let columns = columns.clamp(*COLUMNS_BOUNDS.start(), *COLUMNS_BOUNDS.end());
         let mut page = Page { columns, text: String::new() };
-        page.paragraph(&self.headline());
-        if self.verdict() == Verdict::Broken && !self.complete {
-            page.paragraph("it was stopped before everything was looked at");
-        }
-        if self.verdict() != Verdict::Broken {
-            page.paragraph(&self.not_ruled_out());
+        let verdict = self.verdict();
+        match verdict {
+            // Whoever reads one sentence reads both.
+            Verdict::Sound | Verdict::Torn if !self.anchored => {
+                page.paragraph(&format!("{}; {}", self.headline(), self.not_ruled_out()));
+            }
+            Verdict::Broken => {
+                page.paragraph(&self.headline());
+                if !self.complete {
+                    page.paragraph("it was stopped before everything was looked at");
+                }
+            }
+            Verdict::Sound | Verdict::Torn | Verdict::Unfinished => {
+                page.paragraph(&self.headline());
+                page.paragraph(&self.not_ruled_out());
+            }
         }
         page.blank();
         self.write_findings(&mut page);
@@ -54,15 +66,22 @@ impl Report {
     fn headline(&self) -> String {
         let faults = self.findings.iter().filter(|finding| finding.class.is_fault()).count();
         match (self.verdict(), faults) {
+            (Verdict::Sound, _) if !self.anchored => {
+                "sound, but not anchored: every check passed".to_owned()
+            }
             (Verdict::Sound, _) => match self.anchors.checkpoints_unknown {
                 0 => "sound: every check passed".to_owned(),
+                1 => "sound: every check passed, but a kept checkpoint was not compared, since no known key signed it"
+                    .to_owned(),
                 unknown => format!(
-                    "sound: every check passed, but kept checkpoints were not compared: {unknown}, signed by no known key"
+                    "sound: every check passed, but {unknown} kept checkpoints were not compared, since no known key \
+                     signed them"
                 ),
             },
-            (Verdict::Torn, _) => {
-                "torn: every check passed, up to a tail as a crash leaves it".to_owned()
-            }
+            (Verdict::Torn, _) => format!(
+                "torn{}: every check passed, up to a tail as a crash leaves it",
+                if self.anchored { "" } else { ", and not anchored" }
+            ),
             (Verdict::Unfinished, _) => {
                 "unfinished: stopped before everything was looked at; nothing wrong was found until then".to_owned()
             }
@@ -74,7 +93,7 @@ impl Report {
     }
 
     fn write_findings(&self, page: &mut Page) {
-        let mut explained: Vec<FindingClass> = Vec::new();
+        let mut explained: Vec<&str> = Vec::new();
         let told = self.findings.iter().filter(|f| f.class != FindingClass::NotAnchored);
         for (index, finding) in told.clone().take(SHOWN_MAX).enumerate() {
             if index == 0 {
@@ -85,8 +104,9 @@ impl Report {
                 }
                 page.labelled(if index == 1 { "then" } else { "" }, &in_short(finding));
             }
-            if !explained.contains(&finding.class) {
-                explained.push(finding.class);
+            let meaning = meaning(finding);
+            if !explained.contains(&meaning) {
+                explained.push(meaning);
             }
         }
         let more = told.clone().skip(SHOWN_MAX).count();
@@ -98,12 +118,11 @@ impl Report {
             return;
         }
         page.blank();
-        for (index, class) in explained.iter().enumerate() {
-            page.labelled(if index == 0 { "what it means" } else { "" }, meaning(*class));
+        for (index, meaning) in explained.iter().enumerate() {
+            page.labelled(if index == 0 { "what it means" } else { "" }, meaning);
         }
-        let worst = explained.first().copied();
-        if let Some(next) = worst.and_then(next_step) {
-            page.labelled("what to do", next);
+        if let Some(next) = told.clone().next().and_then(|worst| self.next_step(worst)) {
+            page.labelled("what to do", &next);
         }
         page.blank();
     }
@@ -130,7 +149,7 @@ impl Report {
         let more = to_u64(self.stretches.len().saturating_sub(SHOWN_MAX));
         let more = more.saturating_add(self.stretches_left_out);
         if more > 0 {
-            page.labelled("", &format!("and {more} more stretches"));
+            page.labelled("", &format!("and {more} more"));
         }
         page.blank();
     }
@@ -151,7 +170,7 @@ impl Report {
         page.optional("tree root", self.root_base64().as_deref());
         let known = self.checkpoints.saturating_sub(self.checkpoints_unknown);
         let checkpoints = match self.checkpoint_size {
-            Some(size) => format!("{known} by a known key, the last over {size} records"),
+            Some(size) => format!("{known} by a known key, the last over {}", records(size)),
             None => format!("none by a known key, of {}", self.checkpoints),
         };
         page.labelled("checkpoints", &checkpoints);
@@ -198,12 +217,13 @@ fn held_against(anchors: &Anchoring) -> String {
     }
     if anchors.receipts_pruned > 0 {
         parts.push(format!(
-            "of which {} are of pruned records, so that only hashes were compared",
+            "of pruned records {}, so that of these only hashes were compared",
             anchors.receipts_pruned
         ));
     }
     let unknown = match anchors.checkpoints_unknown {
         0 => String::new(),
+        1 => "; not against a kept checkpoint by an unknown key".to_owned(),
         unknown => format!("; not against {unknown} kept checkpoints by unknown keys"),
     };
     if parts.is_empty() {
@@ -291,61 +311,6 @@ impl Page {
             begun = true;
         }
         self.text.push('\n');
-    }
-}
-
-/// What can explain findings of a class.
-fn meaning(class: FindingClass) -> &'static str {
-    match class {
-        FindingClass::TornTail => "torn-tail: a crash explains it.",
-        FindingClass::Damage => "damage: a disk can explain it.",
-        FindingClass::Missing => {
-            "missing: something that was there is gone. A writer explains it, or a disk that lost what it had \
-             acknowledged, or a copy made carelessly while the log was running."
-        }
-        FindingClass::Tampering => {
-            "tampering: only somebody who wrote explains it; no crash and no disk does."
-        }
-        FindingClass::Adopted => {
-            "adopted: valid records that no signature covered while the log was closed. A crash leaves such, and who \
-             could write the files could have added some."
-        }
-        FindingClass::Pruned => "pruned: removed by retention, announced and signed.",
-        FindingClass::Redacted => {
-            "redacted: removed on purpose, announced and signed; chain and tree are whole."
-        }
-        FindingClass::KeyUnknown => {
-            "key-unknown: neither for nor against the log; give the key with --key if you know whose it is."
-        }
-        FindingClass::NotAnchored => {
-            "not-anchored: nothing from outside the log was given to hold it against."
-        }
-        FindingClass::FormNotChecked => {
-            "form-not-checked: a newer program wrote it; use one to check it in full."
-        }
-    }
-}
-
-/// What to do about findings of a class, where there is something to do.
-fn next_step(class: FindingClass) -> Option<&'static str> {
-    match class {
-        FindingClass::TornTail => Some(
-            "nothing: the next opening for appending cuts it off into quarantine/, and says so in the log.",
-        ),
-        FindingClass::Damage => Some(
-            "stop appending; copy the folder as it is (cp -a), quarantine/ too; check the disk; then restore from a copy \
-             that verifies.",
-        ),
-        FindingClass::Missing | FindingClass::Tampering => Some(
-            "copy the folder as it is (cp -a), as evidence, before anything else touches it; then hold it, and every \
-             other copy of it, against what was kept elsewhere: --key, --checkpoint, --receipts.",
-        ),
-        FindingClass::Adopted
-        | FindingClass::Pruned
-        | FindingClass::Redacted
-        | FindingClass::KeyUnknown
-        | FindingClass::NotAnchored
-        | FindingClass::FormNotChecked => None,
     }
 }
 

@@ -230,28 +230,27 @@ fn rolled_back_to_an_older_copy_is_found_with_a_checkpoint_or_a_receipt_and_not_
 }
 
 #[test]
-fn rewritten_whole_with_another_key_is_found_with_the_key_or_a_receipt() {
+fn rewritten_whole_with_another_key_is_found_with_a_key_a_checkpoint_or_a_receipt() {
     let log = Logged::new();
     let folder = log.place.path().join("forged");
     let forged = AuditLog::create(&folder, options()).unwrap();
     drop(append(&forged, (0..ALL + 50).map(|number| format!("other:{number}"))));
     forged.close().unwrap();
     assert_sound_but_not_anchored(&folder);
-    assert_found(&with_key(&folder, &log.late), FindingClass::Missing, Problem::NoCheckpoint);
+    assert_other_key(&with_key(&folder, &log.late), &log.late);
     let report = with_receipts(&folder, &log.late);
     let first = &report.findings[0];
     assert_eq!((first.class, first.problem), (FindingClass::Missing, Problem::ReceiptOfAnotherLog));
-    // The log's own key is another one now: the note says nothing, and the report says that.
-    let report = with_checkpoint(&folder, &log.late);
-    assert_eq!((report.verdict(), report.anchored), (Verdict::Sound, false), "{report}");
-    assert_eq!(report.findings[0].problem, Problem::KeptKeyUnknown, "{report}");
+    for kept in [&log.early, &log.late] {
+        assert_not_the_root_that_was_kept(&with_checkpoint(&folder, kept), &kept.key);
+    }
     let both = bare(&folder).with_key(log.late.key.clone());
     let both = both.with_checkpoint(checkpoint(&log.late.checkpoint)).verify().unwrap();
     assert!(both.findings.iter().any(|f| f.problem == Problem::KeptRootMismatch), "{both}");
 }
 
 #[test]
-fn rewritten_under_the_same_log_id_with_another_key_is_found_with_the_key_or_a_receipt() {
+fn rewritten_under_the_same_log_id_with_another_key_is_found_with_each_anchor() {
     let place = tempfile::tempdir().unwrap();
     let folder = place.path().join("audit");
     let log = AuditLog::create(&folder, options()).unwrap();
@@ -261,15 +260,86 @@ fn rewritten_under_the_same_log_id_with_another_key_is_found_with_the_key_or_a_r
     log.close().unwrap();
     rewrite_with_another_key(&folder, &key);
     assert_sound_but_not_anchored(&folder);
-    assert_found(&with_key(&folder, &kept), FindingClass::Missing, Problem::NoCheckpoint);
+    assert_other_key(&with_key(&folder, &kept), &kept);
     let report = with_receipts(&folder, &kept);
     assert_found(&report, FindingClass::Tampering, Problem::ReceiptHashDiffers);
     assert_eq!(report.findings[0].seq, Some(1));
-    let report = with_checkpoint(&folder, &kept);
-    assert_eq!((report.verdict(), report.anchored), (Verdict::Sound, false), "{report}");
+    // It is signed anew at the very size that was kept.
+    assert_not_the_root_that_was_kept(&with_checkpoint(&folder, &kept), &key);
+    // Given the forger's key, the kept note is by none that is known.
+    let forger = SignerKey::from_seed(&ORIGIN.parse().unwrap(), &[9; 32]).verifier_key();
+    let deceived = bare(&folder).with_key(forger.clone());
+    let report = deceived.with_checkpoint(checkpoint(&kept.checkpoint)).verify().unwrap();
+    assert_eq!((report.verdict(), report.anchors.checkpoints), (Verdict::Sound, 0), "{report}");
     let told = &report.findings[0];
     assert_eq!(told.problem, Problem::KeptKeyUnknown);
     assert!(told.evidence.iter().any(|e| e.contains("made anew by somebody")), "{report}");
+    let keys = format!("the kept note is by key id {}, given was key {}", id(&key), id(&forger));
+    assert!(told.evidence.contains(&keys), "{report}");
+}
+
+#[test]
+fn a_shorter_log_under_another_key_is_found_with_a_checkpoint() {
+    let log = Logged::new();
+    let folder = log.place.path().join("forged");
+    let forged = AuditLog::create(&folder, options()).unwrap();
+    drop(append(&forged, (0..5).map(file)));
+    forged.close().unwrap();
+    assert_sound_but_not_anchored(&folder);
+    let report = with_checkpoint(&folder, &log.early);
+    assert_found(&report, FindingClass::Missing, Problem::KeptBeyond);
+    assert_tells_both_keys(&report, &log.early.key);
+}
+
+#[test]
+fn a_kept_checkpoint_by_another_key_that_the_log_still_agrees_with_is_told() {
+    let log = Logged::new();
+    let early: Checkpoint = checkpoint(&log.early.checkpoint).checkpoint().clone();
+    let other = SignerKey::from_seed(&early.origin, &[9; 32]);
+    let kept = KeptCheckpoint::read_all("kept.txt", &early.sign(&other).encode()).unwrap();
+    let report = bare(&log.folder()).with_checkpoint(kept[0].clone()).verify().unwrap();
+    assert_eq!((report.verdict(), report.anchored), (Verdict::Sound, true), "{report}");
+    assert_eq!(report.anchors.covered, Some(u64::try_from(EARLY).unwrap() + 1));
+    let told = &report.findings[0];
+    assert_eq!(told.problem, Problem::KeptSignatureUnchecked, "{report}");
+    assert_eq!(told.class, FindingClass::KeyUnknown);
+    let agrees = "the log has the records and the root that it names";
+    assert_eq!(told.evidence.last().map(String::as_str), Some(agrees), "{report}");
+}
+
+fn id(key: &VerifierKey) -> String {
+    key.to_string().split('+').nth(1).unwrap().to_owned()
+}
+
+/// The evidence names the key of the kept note and another, which the log names.
+#[track_caller]
+fn assert_tells_both_keys(report: &Report, kept: &VerifierKey) {
+    let keys = format!("the kept note is by key id {}, the log names key ", id(kept));
+    assert!(report.findings[0].evidence.iter().any(|e| e.starts_with(&keys)), "{report}");
+}
+
+#[track_caller]
+fn assert_not_the_root_that_was_kept(report: &Report, kept: &VerifierKey) {
+    assert_found(report, FindingClass::Tampering, Problem::KeptRootMismatch);
+    assert_tells_both_keys(report, kept);
+    let text = report.to_string();
+    assert!(!text.contains("elsewhere: --checkpoint"), "{text}");
+}
+
+/// None of the keys given is the log's.
+#[track_caller]
+fn assert_other_key(report: &Report, kept: &Kept) {
+    assert_found(report, FindingClass::Missing, Problem::KeyOfAnotherLog);
+    let name = ORIGIN;
+    let evidence = &report.findings[0].evidence[0];
+    assert!(evidence.starts_with(&format!("record 0 names the key {name}+")), "{report}");
+    assert!(
+        evidence.ends_with(&format!(", the key given is {name}+{}", id(&kept.key))),
+        "{report}"
+    );
+    let text = report.to_string();
+    assert!(text.contains("missing: the log that was asked for is not here."), "{text}");
+    assert!(!text.contains("something that was there is gone"), "{text}");
 }
 
 /// Puts a key of somebody else's into a log of one segment, and hashes and signs everything anew.
@@ -316,7 +386,7 @@ fn rewritten_and_signed_again_with_the_logs_own_key_is_found_with_a_checkpoint_o
         .with_checkpoint(checkpoint(&log.late.checkpoint));
     let report = both.verify().unwrap();
     assert_found(&report, FindingClass::Tampering, Problem::KeptRootMismatch);
-    let changed = format!("the first {} records are those of another kept", EARLY + 1);
+    let changed = format!("the first {} records are as in another kept", EARLY + 1);
     let told = |what: &str| report.findings[0].evidence.iter().any(|e| e.contains(what));
     assert!(told(&changed) && told("it was hashed and signed again"), "{report}");
     assert!(report.root.is_some(), "the log's own notes are still compared");

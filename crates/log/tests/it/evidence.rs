@@ -153,8 +153,7 @@ fn an_end_that_comes_too_early_is_told_from_an_older_copy() {
     }
     let kept = KeptCheckpoint::read_all("kept", note.as_bytes()).unwrap().remove(0);
     let report = Verifier::on(disk(), &folder).with_checkpoint(kept).verify().unwrap();
-    let told =
-        "rows and checkpoint are as old as the records, of 101 and 101: an older copy was put back";
+    let told = "`checkpoint` and the tree rows also end at 101 records: an older copy was put back";
     assert_told(&report.findings[0], Problem::KeptBeyond, told);
 }
 

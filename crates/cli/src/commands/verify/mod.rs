@@ -18,21 +18,27 @@ use crate::render::{self, Output};
 const EXAMPLES: &str = "\
 Examples:
   indelible verify audit --key 'example.com/audit+…'
-  indelible verify audit --key 'example.com/audit+…' --checkpoint checkpoint-2026-01-02.txt
+  indelible verify audit --key 'example.com/audit+…' --checkpoint kept.txt
   indelible verify audit --receipts receipts.jsonl --strict
-  ssh elsewhere cat checkpoints-of-audit | indelible verify audit --checkpoint - --require-anchor
-  indelible verify /mnt/backup/audit --key \"$(cat audit.vkey)\" --json | jq .verdict
+  ssh elsewhere cat checkpoints-of-audit \\
+    | indelible verify audit --checkpoint - --require-anchor
+  indelible verify /mnt/backup/audit --key \"$(cat audit.vkey)\" --json \\
+    | jq .verdict
 
 What each rules out:
   nothing given  that a record was changed and the rest left as it is
-  --key          also a rewrite, hashes and all, by anybody who has not the private key; not that the
-                 end was cut off or an older signed copy put back
-  --checkpoint   also cutting off, rolling back and rewriting, by anybody, up to where it was made
+  --key          also a rewrite, hashes and all, by anybody who has not the
+                 private key; not that the end was cut off or an older signed
+                 copy put back
+  --checkpoint   also cutting off, rolling back and rewriting, by anybody, up
+                 to where it was made; you vouch for it where no key is given
   --receipts     the same, up to the last record of which there is a receipt
 
-Exit status: 0 sound; 3 tampering, damage or something missing, or with --require-anchor nothing to
-hold it against; 4 sound, but with a torn tail, as a crash leaves it, that the next append repairs;
-1 could not look, or was stopped before it had looked at everything; 2 wrong usage. Ctrl-C stops it:
+Exit status: 0 sound; 3 tampering, damage or something missing, or with
+--require-anchor nothing to hold it against; 4 sound, but with a torn tail, as
+a crash leaves it, that the next append repairs; 1 could not look, or was
+stopped before it had looked at everything; 2 wrong usage. A log that was held
+against nothing is \"sound, but not anchored\", which is 0. Ctrl-C stops it:
 the report then says what is known.";
 
 /// Check a whole log: every byte, hash, signature and boundary
@@ -76,9 +82,10 @@ struct Outside {
 
     /// A file with one checkpoint, or with many one behind the other; may be given several times; - reads stdin
     ///
-    /// Each as `indelible checkpoint` printed it, or as lines of a checkpoints.jsonl. Its signature is checked against the
-    /// keys given, or else against the key that the log names, which proves nothing by itself; that the log still has the
-    /// records that the checkpoint covers does.
+    /// Each as `indelible checkpoint` printed it, or as lines of a checkpoints.jsonl. The log must still have the records
+    /// that it covers, and the root. With --key, one that none of these keys signed is not compared. Without, its holder
+    /// vouches for it: it is compared also where the log names another key than signed it, as a log does that somebody
+    /// rewrote as a whole.
     #[arg(long = "checkpoint", value_name = "FILE")]
     checkpoints: Vec<PathBuf>,
 

@@ -13,12 +13,13 @@ use indelible_format::tree::leaf_hash;
 
 use super::super::VerifyError;
 use super::super::collect::Findings;
-use super::super::finding::{Finding, Problem};
+use super::super::count::records;
+use super::super::finding::{Finding, MIXED_UP, Problem};
 use super::super::ground::End;
 use super::super::plan::{Plan, Planned};
 use super::super::rows::{HASH_SIZE, Row};
 use super::receipts::{Kept, Receipts};
-use super::{Anchoring, Held, MIXED_UP};
+use super::{Anchoring, Held};
 use crate::lines::{Line, Lines, Source};
 use crate::segment::Segment;
 
@@ -83,7 +84,7 @@ fn foreign(receipts: &Receipts, held: &Held<'_>, out: &mut Findings) -> Vec<bool
             Finding::new(Problem::ReceiptOfAnotherLog)
                 .expected(format_args!("log id {}", identity.log_id))
                 .found(format_args!("log id {log}"))
-                .evidence(format!("{} of the receipts are of it, such as {first}", of_it().count()))
+                .evidence(format!("receipts of it: {}, such as {first}", of_it().count()))
                 .evidence(MIXED_UP),
         );
     }
@@ -118,6 +119,9 @@ impl Shown {
     fn finding(self) -> Finding {
         match self.more {
             0 => self.first,
+            1 => {
+                self.first.evidence(format!("one more shows the same, of record {}", self.last_seq))
+            }
             more => self.first.evidence(format!(
                 "{more} more receipts show the same, up to record {}",
                 self.last_seq
@@ -162,7 +166,10 @@ impl Comparison<'_> {
                 Ordering::Equal => {
                     let (of_it, rest) = wanted.split_at(before(wanted, head.seq + 1));
                     wanted = rest;
-                    let Ok(hash) = Link::split(bytes).map(|tied| tied.hash) else {
+                    // Where sectors are lost, the link may be of a later record than the head.
+                    let whole = memchr::memchr(0, bytes).is_none();
+                    let tied = Link::split(bytes).ok().filter(|_| whole);
+                    let Some(hash) = tied.map(|tied| tied.hash) else {
                         self.all_absent(of_it);
                         continue;
                     };
@@ -232,8 +239,10 @@ impl Comparison<'_> {
                 let mut finding = Finding::new(Problem::ReceiptRecordMissing).record(kept.seq);
                 finding = finding.expected(kept.hash);
                 if beyond {
-                    finding = finding
-                        .found(format_args!("a log that ends with {} records", self.held.next_seq));
+                    finding = finding.found(format_args!(
+                        "a log that ends with {}",
+                        records(self.held.next_seq)
+                    ));
                 }
                 if leaf == Some(expected) {
                     finding = finding.evidence("tree/0 still has its leaf");

@@ -11,8 +11,10 @@ use indelible_format::checkpoint::Checkpoint;
 use indelible_format::note::key::IdHex;
 use indelible_format::note::{Note, NoteError, VerifierKey};
 
+use super::super::count::records;
 use super::super::finding::{Finding, Problem};
 use super::super::plan::Identity;
+use super::spell;
 use crate::history::note_of;
 
 /// A checkpoint that was kept outside of the log's folder.
@@ -96,6 +98,14 @@ impl KeptCheckpoint {
         format!("the kept checkpoint is {self}")
     }
 
+    /// A sentence that says by whose key it is, and whose key is `known`.
+    pub(super) fn signers(&self, keys: &[VerifierKey], known: &str) -> String {
+        let ids = |ids: Vec<String>| ids.join(" or ");
+        let by = self.note.signatures.iter().map(|line| IdHex(line.id).to_string()).collect();
+        let keys = keys.iter().map(|key| IdHex(key.id()).to_string()).collect();
+        format!("the kept note is by key id {}, {known} key {}", ids(by), ids(keys))
+    }
+
     /// The finding that no known key signed it.
     pub(super) fn key_unknown(&self, identity: Option<&Identity>, keys: &[VerifierKey]) -> Finding {
         let signed_by =
@@ -104,9 +114,7 @@ impl KeptCheckpoint {
             .found(signed_by.collect::<Vec<_>>().join(", "))
             .evidence(self.is_given());
         if !keys.is_empty() {
-            let keys: Vec<_> =
-                keys.iter().map(|key| format!("{}+{}", key.name(), IdHex(key.id()))).collect();
-            finding = finding.expected(keys.join(" or "));
+            finding = finding.expected(spell(keys)).evidence(self.signers(keys, "given was"));
         }
         if identity.is_some() {
             finding = finding.evidence(
@@ -120,7 +128,7 @@ impl KeptCheckpoint {
 
 impl fmt::Display for KeptCheckpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, of {} records", self.name, self.checkpoint.size)
+        write!(f, "{}, of {}", self.name, records(self.checkpoint.size))
     }
 }
 

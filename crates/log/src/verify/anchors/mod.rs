@@ -11,9 +11,10 @@ mod held;
 mod kept;
 mod receipts;
 
-use indelible_format::checkpoint::spell_root;
+use indelible_format::checkpoint::{Checkpoint, spell_root};
 use indelible_format::identity::Origin;
 use indelible_format::note::VerifierKey;
+use indelible_format::note::key::IdHex;
 use indelible_format::tree::empty_root;
 
 pub use self::kept::{KeptCheckpoint, KeptError};
@@ -21,9 +22,10 @@ pub use self::receipts::{ReceiptError, ReceiptFault, Receipts};
 
 use super::VerifyError;
 use super::collect::Findings;
-use super::finding::{Finding, Problem};
+use super::count::records;
+use super::finding::{Finding, MIXED_UP, Problem};
 use super::ground::{End, Ground};
-use super::notes::SignedRoots;
+use super::notes::{SignedRoot, SignedRoots};
 use super::plan::{Identity, Planned};
 use super::progress::Progress;
 use crate::layout::ACTIVE;
@@ -45,7 +47,8 @@ pub(super) struct Anchors {
 pub struct Anchoring {
     /// Keys that were given.
     pub keys: u64,
-    /// Kept checkpoints that a known key signed, of a log of this origin: the log was held against them.
+    /// Kept checkpoints of a log of this origin that the log was held against: those that a known key signed, and, where
+    /// no key was given, those whose signature could not be checked.
     pub checkpoints: u64,
     /// Kept checkpoints that were not compared, since no known key signed them.
     pub checkpoints_unknown: u64,
@@ -103,13 +106,23 @@ impl Anchors {
                 );
                 continue;
             }
-            match kept.note().verify(keys) {
+            let unchecked = match kept.note().verify(keys) {
+                // The key that the log names is no better than the word of who kept the note.
+                Ok(0) if self.keys == 0 && identity.is_some() => {
+                    let signers = kept.signers(keys, "the log names");
+                    out.add(
+                        Finding::new(Problem::KeptSignatureUnchecked)
+                            .evidence(kept.is_given())
+                            .evidence(signers.clone()),
+                    );
+                    Some(signers)
+                }
                 Ok(0) => {
                     told.checkpoints_unknown += 1;
                     out.add(kept.key_unknown(identity, keys));
                     continue;
                 }
-                Ok(_) => {}
+                Ok(_) => None,
                 Err(e) => {
                     let finding = Finding::new(Problem::KeptForged).found(e);
                     let finding = finding.evidence(kept.is_given()).evidence(
@@ -118,32 +131,20 @@ impl Anchors {
                     out.add(roots.mend_kept(finding, &kept.note().encode(), keys));
                     continue;
                 }
-            }
-            let root = kept.checkpoint().root;
+            };
             if size == 0 {
                 // It covers nothing, and so anchors nothing.
-                if root != empty_root() {
+                if kept.checkpoint().root != empty_root() {
                     out.add(Finding::new(Problem::KeptRootMismatch).evidence(kept.is_given()));
                 }
                 continue;
             }
             told.checkpoints += 1;
             told.covered = told.covered.max(Some(size));
-            if let Err(known) = roots.keep(size, root, kept.name()) {
-                let mut finding = Finding::new(Problem::Forked);
-                if let Some((file, offset)) = known.noted {
-                    finding = finding.at(file, offset);
-                }
-                out.add(
-                    finding
-                        .expected(spell_root(&root))
-                        .found(spell_root(&known.root))
-                        .evidence(kept.is_given())
-                        .evidence(format!(
-                            "for {size} records the note in {} gives the other root; both are signed",
-                            known.place()
-                        )),
-                );
+            if let Err(known) =
+                roots.keep(size, kept.checkpoint().root, kept.name(), unchecked.clone())
+            {
+                out.add(contradiction(kept, &known, unchecked));
             }
         }
         told
@@ -171,13 +172,19 @@ impl Anchors {
         {
             let newest = held.ground.plan.segments.last();
             let name = newest.map_or_else(|| ACTIVE.to_owned(), Planned::name);
-            out.add(
-                Finding::new(Problem::KeptBeyond)
-                    .at(name, newest.map_or(0, |newest| newest.size))
-                    .expected(format_args!("{size} records"))
-                    .found(format_args!("{} records", held.next_seq))
-                    .evidence(format!("signed in {}", root.place())),
-            );
+            let finding = Finding::new(Problem::KeptBeyond)
+                .at(name, newest.map_or(0, |newest| newest.size))
+                .expected(records(size))
+                .found(records(held.next_seq))
+                .evidence(format!("signed in {}", root.place()));
+            out.add(root.with_signers(finding));
+        }
+        if held.complete && !out.has_fault() {
+            for finding in out.of(Problem::KeptSignatureUnchecked) {
+                finding
+                    .evidence
+                    .push("the log has the records and the root that it names".to_owned());
+            }
         }
         let mut complete = held.complete;
         if complete && !self.receipts.is_empty() {
@@ -199,8 +206,46 @@ impl Anchors {
     }
 }
 
-/// What explains that something from outside is of another log.
-const MIXED_UP: &str = "either the wrong one was given or looked at, or another log was put in the place of the one meant";
+/// Two roots for one size: one in a note that was kept, one in a note that is known already.
+fn contradiction(kept: &KeptCheckpoint, known: &SignedRoot, unchecked: Option<String>) -> Finding {
+    let Checkpoint { size, root, .. } = kept.checkpoint();
+    let problem = if unchecked.is_some() { Problem::KeptRootMismatch } else { Problem::Forked };
+    let mut finding = Finding::new(problem);
+    if let Some((file, offset)) = known.noted {
+        finding = finding.at(file, offset);
+    }
+    finding = finding.expected(spell_root(root)).found(spell_root(&known.root));
+    let other =
+        format!("for {} the note in {} gives the other root", records(*size), known.place());
+    finding = finding.evidence(kept.is_given());
+    match unchecked {
+        Some(signers) => finding.evidence(other).evidence(signers).evidence(MIXED_UP),
+        None => finding.evidence(format!("{other}; both are signed")),
+    }
+}
+
+/// The finding that none of `given` is a key that the log names, if that is so.
+pub(super) fn other_keys(identity: &Identity, given: &[VerifierKey]) -> Option<Finding> {
+    if given.iter().any(|key| identity.keys.contains(key)) {
+        return None;
+    }
+    let (named, asked) = (spell(&identity.keys), spell(given));
+    Some(
+        Finding::new(Problem::KeyOfAnotherLog)
+            .expected(&asked)
+            .found(&named)
+            .evidence(format!("record {} names the key {named}, the key given is {asked}", identity.seq))
+            .evidence(
+                "the wrong key or folder was given, or another log was put in the place of the one meant",
+            ),
+    )
+}
+
+/// Keys by name and id.
+fn spell(keys: &[VerifierKey]) -> String {
+    let keys = keys.iter().map(|key| format!("{}+{}", key.name(), IdHex(key.id())));
+    keys.collect::<Vec<_>>().join(" or ")
+}
 
 /// How many, as a report counts.
 fn count(of: usize) -> u64 {

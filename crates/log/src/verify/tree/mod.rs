@@ -20,6 +20,7 @@ use indelible_format::tile;
 use indelible_format::tree::{Frontier, leaf_hash};
 
 use super::collect::Findings;
+use super::count::{first_records, first_records_are, leaves};
 use super::finding::{Finding, Problem};
 use super::notes::{SignedRoot, SignedRoots};
 use super::place::Place;
@@ -154,7 +155,7 @@ impl<'a> Tree<'a> {
                         .at(name, seq.saturating_mul(HASH_SIZE))
                         .record(seq)
                         .expected(format_args!("leaves of {first} pruned records"))
-                        .found(format_args!("{seq} leaves"));
+                        .found(leaves(seq));
                     if let Gap::Unreadable(why) = gap {
                         finding = finding.evidence(format!("the next can't be read: {why}"));
                     }
@@ -370,7 +371,8 @@ impl<'a> Tree<'a> {
         finding =
             finding.expected(spell_root(&signed.root)).found(spell_root(&self.by_records.root()));
         finding = finding.evidence(format!(
-            "the root over the first {size} records is signed in {}",
+            "the root over {} is signed in {}",
+            first_records(size),
             signed.place()
         ));
         finding = match (rows_agree, self.agreed) {
@@ -381,7 +383,8 @@ impl<'a> Tree<'a> {
                 if chained { finding.evidence(REHASHED) } else { finding }
             }
             (false, Some(agreed)) => finding.evidence(format!(
-                "the first {agreed} records are as signed; what was changed is one of those after them"
+                "{} as signed; what was changed is one of those after that",
+                first_records_are(agreed)
             )),
             (false, None) => finding,
         };
@@ -409,17 +412,18 @@ impl<'a> Tree<'a> {
         };
         let changed = match self.agreed_kept {
             Some(agreed) => format!(
-                "the first {agreed} records are those of another kept checkpoint; what was changed is one of the {} after \
-                 them",
+                "{} as in another kept checkpoint; what was changed is one of the {} after that",
+                first_records_are(agreed),
                 size - agreed
             ),
-            None => format!("what was changed is one of the first {size} records"),
+            None => format!("what was changed is one of {}", first_records(size)),
         };
         finding = finding
             .expected(spell_root(&signed.root))
             .found(spell_root(&self.by_records.root()))
             .evidence(format!(
-                "the root over the first {size} records is signed in {}",
+                "the root over {} is signed in {}",
+                first_records(size),
                 signed.place()
             ))
             .evidence(changed);
@@ -430,7 +434,7 @@ impl<'a> Tree<'a> {
                 "chain and rows agree with each other: everything after the change was hashed again"
             });
         }
-        out.add(finding);
+        out.add(signed.with_signers(finding));
     }
 
     /// Says that leaves of pruned records, which only the row has, do not give the root that was signed over them.

@@ -6,6 +6,7 @@
 //!   the signed roots still say whether everything else is as it was;
 //! - memory does not grow with the log.
 
+mod lost;
 mod medium;
 mod record;
 mod runs;
@@ -85,6 +86,8 @@ pub(super) struct Walk<'a> {
     last: Option<Last>,
     /// Whether lines since the last record were no records.
     gap: bool,
+    /// Where sectors are lost, if the gap begins with that: the next record says which records stood there.
+    lost_at: Option<(Arc<str>, u64)>,
     first: Option<Place>,
     /// The hash before each segment, by the segment's first seq.
     starts: BTreeMap<u64, Hash>,
@@ -116,6 +119,7 @@ impl<'a> Walk<'a> {
             policy,
             last: None,
             gap: false,
+            lost_at: None,
             first: None,
             starts: BTreeMap::new(),
             records: 0,
@@ -257,11 +261,16 @@ impl<'a> Walk<'a> {
         if self.torn(current, offset, out)? {
             return Ok(Span::End);
         }
-        let window = current.segment.read_range(offset, offset + 4096)?;
-        out.add(self.no_record(current, offset, &window).found("a line without an end"));
-        self.stretches.end();
-        self.gap = true;
-        Ok(Span::At(next_line(current, offset)))
+        let next = next_line(current, offset);
+        // Of two records whose border is lost, neither is longer than the longest.
+        let end = next.min(offset + 2 * to_u64(LINE_SIZE_MAX + 1));
+        let window = current.segment.read_range(offset, end)?;
+        if !self.lost(current, offset, &window, out) {
+            out.add(self.no_record(current, offset, &window).found("a line without an end"));
+            self.stretches.end();
+            self.gap = true;
+        }
+        Ok(Span::At(next))
     }
 
     fn parse<'l>(&self, line: &'l [u8]) -> Result<Record<'l>, DecodeError> {
@@ -299,13 +308,13 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// How much is checked, what was scanned ahead of the walk, and who watches.
 /// Whether a whole line can be the beginning of a torn tail, as its own bytes tell: only then is the tail read, so that
 /// many bad lines don't cost many tails.
 fn may_be_torn(line: &[u8], offset: u64) -> bool {
     memchr::memchr(0, line).is_some() && classify(&[line, b"\n"].concat(), offset) != Tail::NotTorn
 }
 
+/// How much is checked, what was scanned ahead of the walk, and who watches.
 #[derive(Debug)]
 pub(super) struct Ahead<'a> {
     pub(super) depth: Depth,

@@ -32,6 +32,7 @@ impl Walk<'_> {
         if offset == 0 {
             self.starts.insert(record.seq(), record.prev_hash());
         }
+        self.tell_lost(record.seq(), out);
         match self.last {
             Some(last) => self.follow(last, record, &place, out),
             None => self.begin(&place, &record.prev_hash(), Some(record), out),
@@ -151,6 +152,10 @@ fn hash_of(ground: &Ground<'_>, seq: u64) -> Option<Hash> {
     let offset = segment.seek(planned.size, |head| head.seq.cmp(&seq)).ok()?;
     let mut lines = segment.lines(offset);
     let Ok(Some(Line::Whole { bytes, .. })) = lines.next_line() else { return None };
+    // Where sectors are lost, the link may be of a later record than the head.
+    if memchr::memchr(0, bytes).is_some() {
+        return None;
+    }
     let head = parse_head(bytes).ok()?;
     (head.seq.cmp(&seq) == Ordering::Equal)
         .then(|| Link::split(bytes).ok().map(|link| link.hash))?

@@ -11,6 +11,7 @@ use indelible_format::tree::leaf_hash;
 
 use super::super::VerifyError;
 use super::super::collect::Findings;
+use super::super::count::records;
 use super::super::evidence::{MENDED_SIZE_MAX, one_flipped_bit};
 use super::super::finding::{Finding, FindingClass, Problem};
 use super::super::place::Place;
@@ -31,6 +32,9 @@ impl Walk<'_> {
         error: &DecodeError,
         out: &mut Findings,
     ) -> Result<Next, VerifyError> {
+        if self.lost(current, offset, line, out) {
+            return Ok(Next::Line);
+        }
         self.stretches.end();
         let finding = self.finding_of(current, offset, line, error);
         if self.policy.form_known() && line.len() <= MENDED_SIZE_MAX && self.mended < MENDED_MAX {
@@ -89,10 +93,6 @@ impl Walk<'_> {
         let DecodeError::HashMismatch { stated, computed, .. } = error else {
             return self.no_record(current, offset, line).found(error);
         };
-        // Sectors may be lost between a head and a link that are whole.
-        if has_lost_pages(line, offset) {
-            return self.no_record(current, offset, line).found(error);
-        }
         let seq = self.seq_of_line(current, offset);
         let seq = seq.or_else(|| parse_head(line).ok().map(|head| head.seq));
         let mut finding = Finding::new(Problem::HashMismatch)
@@ -113,13 +113,11 @@ impl Walk<'_> {
         finding
     }
 
-    /// The finding for bytes that have not the form of a record.
+    /// The finding for bytes that have not the form of a record, and no lost sectors.
     pub(super) fn no_record(&self, current: &Current<'_>, offset: u64, bytes: &[u8]) -> Finding {
-        let lost_pages = has_lost_pages(bytes, offset);
-        let problem = if lost_pages { Problem::NulRun } else { Problem::NotARecord };
-        let mut finding = Finding::new(problem).at(&*current.file, offset);
+        let mut finding = Finding::new(Problem::NotARecord).at(&*current.file, offset);
         finding.seq = self.seq_of_line(current, offset);
-        if !lost_pages && memchr::memchr(0, bytes).is_some() {
+        if memchr::memchr(0, bytes).is_some() {
             finding = finding.evidence("it holds NUL bytes, but not as whole sectors");
         }
         finding
@@ -143,12 +141,10 @@ impl Walk<'_> {
                 return Ok(());
             }
         }
-        self.stretches.end();
-        if has_lost_pages(bytes, offset) {
-            out.add(self.no_record(current, offset, bytes).found("no line feed, either"));
-            self.gap = true;
+        if self.lost(current, offset, bytes, out) {
             return Ok(());
         }
+        self.stretches.end();
         let covered = current.newest && self.next_seq().is_some();
         let problem = if covered { Problem::BelowMark } else { Problem::LineUnterminated };
         let mut finding = Finding::new(problem).at(&*current.file, offset);
@@ -156,7 +152,7 @@ impl Walk<'_> {
         finding = finding.found(format_args!("{} bytes without a line feed", bytes.len()));
         if covered {
             let mark = self.ground.roots.tail_mark();
-            finding = finding.evidence(format!("a checkpoint covers {mark} records"));
+            finding = finding.evidence(format!("a checkpoint covers {}", records(mark)));
         }
         let mut parsed = self.parse(bytes);
         if parsed.is_ok() {
@@ -179,7 +175,7 @@ impl Walk<'_> {
     }
 
     /// Seq of the record that a line at `offset` is, or was: by the one before it, or by those behind the first.
-    fn seq_of_line(&self, current: &Current<'_>, offset: u64) -> Option<u64> {
+    pub(super) fn seq_of_line(&self, current: &Current<'_>, offset: u64) -> Option<u64> {
         self.next_seq().or_else(|| current.first_seq.filter(|_| offset == 0))
     }
 
@@ -226,9 +222,4 @@ impl Walk<'_> {
             }
         }
     }
-}
-
-/// Whether sectors of the line at `offset` never reached the disk, or are lost.
-fn has_lost_pages(line: &[u8], offset: u64) -> bool {
-    matches!(classify(line, offset), Tail::Torn(TailKind::Nul))
 }

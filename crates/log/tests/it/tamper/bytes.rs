@@ -129,44 +129,81 @@ fn lines_that_a_flipped_bit_splits_or_joins_are_damage() {
     });
 }
 
-/// Each sector that a disk may have lost.
+/// Sectors that a disk may have lost, `count` of them from byte `from` of a segment on.
+fn lost(specimen: &Specimen, segment: &Segment, from: usize, count: usize) -> Mutant {
+    let mut lost = segment.bytes();
+    let to = (from + count * 512).min(lost.len());
+    lost[from..to].fill(0);
+    let line = segment.lines.iter().rev().find(|line| line.offset <= from).unwrap();
+    let (offset, seq) = (line.offset, line.seq);
+    // Of the first record of all, the next ones tell its place, unless some of them may be lost with it.
+    let untold = segment.name == "audit.log.2" && from == 0;
+    let torn = segment.name == "audit.log" && seq >= specimen.mark;
+    let expected = if torn {
+        Expected::torn(&segment.name, offset, seq)
+    } else if lost[offset..].contains(&b'\n') {
+        Expected::damage(Problem::NulRun).at(&segment.name, offset).record(seq)
+    } else {
+        // What stands there has no line feed, either.
+        Expected::new(FindingClass::Damage, &[Problem::NulRun, BelowMark, LineUnterminated])
+            .at(&segment.name, offset)
+            .record(seq)
+    };
+    let expected = if untold { Expected { seq: None, ..expected } } else { expected };
+    let what = format!("{}: {count} lost sectors from {from} in {}", specimen.name, segment.name);
+    Mutant::new(what, specimen.folder.with(&segment.name, lost), expected.never_tampering())
+}
+
+/// Of every multiple of 512, runs that end within a line and runs that take line feeds with them.
 #[test]
-fn sectors_that_read_as_nuls_are_damage_but_for_the_tail() {
-    for specimen in [small(), large()] {
-        let mut mutants = Vec::new();
+fn sectors_that_read_as_nuls_are_damage_but_for_the_tail_and_never_tampering() {
+    let all: Vec<usize> = (1..=16).collect();
+    for (specimen, counts) in [(small(), all.as_slice()), (large(), &[1, 2, 4, 5, 8, 16])] {
+        let mut places = Vec::new();
         for segment in &specimen.segments {
-            let bytes = segment.bytes();
-            for from in (0..bytes.len()).step_by(512) {
-                let mut lost = bytes.clone();
-                let to = (from + 512).min(lost.len());
-                lost[from..to].fill(0);
-                let line = segment.lines.iter().rev().find(|line| line.offset <= from).unwrap();
-                let (offset, seq) = (line.offset, line.seq);
-                // Of the first record of all, the next ones tell its place, unless some of them may be lost with it.
-                let untold = segment.name == "audit.log.2" && from == 0;
-                let torn = segment.name == "audit.log" && seq >= specimen.mark;
-                let expected = if torn {
-                    Expected::torn(&segment.name, offset, seq)
-                } else if lost[offset..].contains(&b'\n') {
-                    Expected::damage(Problem::NulRun).at(&segment.name, offset).record(seq)
-                } else {
-                    // What stands there has no line feed, either.
-                    Expected::new(
-                        FindingClass::Damage,
-                        &[Problem::NulRun, BelowMark, LineUnterminated],
-                    )
-                    .at(&segment.name, offset)
-                    .record(seq)
-                };
-                let expected = if untold { Expected { seq: None, ..expected } } else { expected };
-                let what = format!("{}: {} NULs from {from}", specimen.name, segment.name);
-                mutants.push(Mutant::new(
-                    what,
-                    specimen.folder.with(&segment.name, lost),
-                    expected,
-                ));
+            for from in (0..segment.size()).step_by(512) {
+                places.extend(counts.iter().map(|count| (segment, from, *count)));
             }
         }
-        super::assert_all_found(&format!("lost sectors, {}", specimen.name), mutants);
+        assert_found(&format!("lost sectors, {}", specimen.name), places.len(), |index| {
+            let (segment, from, count) = places[index];
+            lost(&specimen, segment, from, count)
+        });
     }
+}
+
+/// Two blocks of 4 KiB with whole records between them, in each file.
+#[test]
+fn two_lost_blocks_are_damage_and_never_tampering() {
+    let specimen = large();
+    let mut places = Vec::new();
+    for segment in &specimen.segments {
+        for from in (4096..segment.size().saturating_sub(16 << 10)).step_by(4096) {
+            places.push((segment, from));
+        }
+    }
+    assert_found("lost blocks", places.len(), |index| {
+        let (segment, from) = places[index];
+        let mut mutant = lost(&specimen, segment, from, 8);
+        let mut bytes = mutant.folder.get(&segment.name).to_vec();
+        bytes[from + 12_288..from + 16_384].fill(0);
+        mutant.folder.put(&segment.name, bytes);
+        mutant
+    });
+}
+
+#[test]
+fn lost_sectors_are_named_with_their_bytes_and_the_records_that_stood_there() {
+    let specimen = large();
+    let segment = &specimen.segments[1];
+    let line = segment.lines.iter().find(|line| line.offset > 20 * 512).unwrap();
+    let from = line.offset.next_multiple_of(512);
+    let report = super::verify_strictly(&lost(&specimen, segment, from, 16).folder);
+    let last = segment.lines.iter().rev().find(|line| line.offset < from + 16 * 512).unwrap();
+    let found = &report.findings[0];
+    let nuls = format!("8192 NUL bytes, {from} to {}", from + 8191);
+    assert_eq!(found.found, Some(nuls), "{report}");
+    let first = segment.lines.iter().rev().find(|line| line.offset <= from).unwrap();
+    let stood = format!("records {} to {} stood there", first.seq, last.seq);
+    assert_eq!(found.evidence, [stood], "{report}");
 }

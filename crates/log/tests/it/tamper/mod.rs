@@ -39,6 +39,8 @@ struct Expected {
     file: Option<String>,
     offset: Option<usize>,
     seq: Option<u64>,
+    /// Whether no finding, the later ones too, may be of class tampering.
+    never_tampering: bool,
 }
 
 impl Expected {
@@ -46,7 +48,8 @@ impl Expected {
     fn sound() -> Self {
         let class = FindingClass::NotAnchored;
         let (file, offset, seq) = (None, None, None);
-        Self { verdict: Verdict::Sound, problems: vec![], class, file, offset, seq }
+        let (verdict, problems, never_tampering) = (Verdict::Sound, vec![], false);
+        Self { verdict, problems, class, file, offset, seq, never_tampering }
     }
 
     fn torn(file: &str, offset: usize, seq: u64) -> Self {
@@ -58,7 +61,7 @@ impl Expected {
 
     fn new(class: FindingClass, problems: &[Problem]) -> Self {
         let problems = problems.to_vec();
-        Self { verdict: Verdict::Broken, problems, class, file: None, offset: None, seq: None }
+        Self { verdict: Verdict::Broken, problems, class, ..Self::sound() }
     }
 
     fn tampering(problem: Problem) -> Self {
@@ -84,6 +87,10 @@ impl Expected {
         self
     }
 
+    fn never_tampering(self) -> Self {
+        Self { never_tampering: true, ..self }
+    }
+
     /// Nothing is wrong, but something is said about `file`.
     fn notice(class: FindingClass, file: &str, offset: usize) -> Self {
         Self { class, ..Self::sound() }.at(file, offset)
@@ -102,6 +109,12 @@ impl Expected {
             let silent =
                 [FindingClass::NotAnchored, self.class].into_iter().find(|class| !told(*class));
             return silent.map(|class| format!("nothing is said of class {class}"));
+        }
+        let tampering = |finding: &&Finding| finding.class == FindingClass::Tampering;
+        if self.never_tampering
+            && let Some(finding) = report.findings.iter().find(tampering)
+        {
+            return Some(format!("{} follows", told(finding)));
         }
         let first = report.findings.first()?;
         let place = (first.file.as_deref(), first.offset, first.seq);

@@ -81,3 +81,24 @@ fn a_folder_without_a_log_in_it_is_told_so_by_whoever_reads_it() {
     assert!(!log.place.path().join("copy").exists() && !log.place.path().join("new").exists());
     assert_eq!(std::fs::read_dir(&mount).expect("a folder").count(), 1);
 }
+
+#[test]
+fn no_spelling_of_the_path_puts_a_copy_into_the_log_that_it_is_of() {
+    let log = Log::new();
+    for to in ["audit/copy", "audit", "./audit/copy", "audit/tree/../copy", "audit/../audit/copy"] {
+        let output = log.run(&["backup", "audit", to]);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{to}: {told}");
+        assert!(told.contains("inside"), "{to}: {told}");
+    }
+    std::os::unix::fs::symlink("audit", log.place.path().join("link")).expect("a link");
+    let output = log.run(&["backup", "audit", "link/copy"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let left: Vec<_> = std::fs::read_dir(log.place.path().join("audit"))
+        .expect("the log")
+        .map(|entry| entry.expect("an entry").file_name())
+        .filter(|name| name.to_string_lossy().starts_with("copy"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+    log.assert_sound();
+}

@@ -120,8 +120,17 @@ fn check_destination(
     to: &Layout,
 ) -> Result<bool, BackupError> {
     let folder = to.folder();
-    if folder.starts_with(from.folder()) {
-        return Err(BackupError::Inside { folder: folder.to_path_buf() });
+    let log =
+        storage.stat(from.folder()).map_err(IoFailure::of(Operation::Stat, from.folder()))?.id;
+    // Each folder on the way by what it is, since one has many spellings.
+    for above in folder.ancestors() {
+        if storage.stat(above).is_ok_and(|stat| stat.id == log) {
+            return Err(BackupError::Inside { folder: folder.to_path_buf() });
+        }
+    }
+    // At once, and not when all is copied: a link there is not followed.
+    if exists(storage, to.parent())? {
+        storage.sync_folder(to.parent()).map_err(IoFailure::of(Operation::Sync, to.parent()))?;
     }
     match storage.list(folder) {
         Ok(names) if names.is_empty() => Ok(true),

@@ -135,7 +135,10 @@ impl CannotContinue {
             )
         };
         match &self.source {
-            OpenError::NotFound { .. } | OpenError::NotALog { .. } => Some(gone()),
+            OpenError::NotFound { .. } => {
+                Some("is that the path of the old log, and is its volume mounted?".to_owned())
+            }
+            OpenError::NotALog { .. } => Some(gone()),
             OpenError::Refused(refusal)
                 if refusal.findings.iter().any(|finding| finding.problem == Problem::NoRecord) =>
             {

@@ -4,11 +4,12 @@ use std::process::Command;
 
 use crate::support::*;
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "init",
     "append",
     "show",
     "tail",
+    "query",
     "verify",
     "checkpoint",
     "prove",

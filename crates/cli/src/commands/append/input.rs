@@ -35,16 +35,20 @@ impl Source {
 
     /// Opens it.
     pub(super) fn open(&self) -> io::Result<Lines<Box<dyn BufRead + Send>>> {
-        Ok(Lines::new(match self {
+        let mut has_end = false;
+        let from: Box<dyn BufRead + Send> = match self {
             Self::Stdin => Box::new(BufReader::new(io::stdin())),
             Self::File(path) => {
                 let file = File::open(path)?;
-                if file.metadata()?.is_dir() {
+                let metadata = file.metadata()?;
+                if metadata.is_dir() {
                     return Err(io::ErrorKind::IsADirectory.into());
                 }
+                has_end = metadata.is_file();
                 Box::new(BufReader::with_capacity(64 * 1024, file))
             }
-        }))
+        };
+        Ok(Lines { has_end, ..Lines::new(from) })
     }
 
     /// Whether somebody has to type the lines.
@@ -137,11 +141,18 @@ impl std::error::Error for LineError {
 pub(super) struct Lines<R> {
     from: R,
     number: u64,
+    /// Whether looking for the end never waits, as in a file.
+    has_end: bool,
 }
 
 impl<R: BufRead> Lines<R> {
     pub(super) fn new(from: R) -> Self {
-        Self { from, number: 0 }
+        Self { from, number: 0, has_end: false }
+    }
+
+    /// Whether the line that was read last was the last of a file; `false` where only waiting would tell.
+    pub(super) fn are_at_end(&mut self) -> bool {
+        self.has_end && self.from.fill_buf().is_ok_and(<[u8]>::is_empty)
     }
 
     /// The number of the line that was read last, or that could not be read.

@@ -143,6 +143,10 @@ impl Run<'_> {
     /// Reads the next line; `None` at the end, where it can't be read, and once something failed.
     fn take(&self, lines: &mut Lines<impl BufRead>, text: &mut Vec<u8>) -> Option<u64> {
         if self.stopped.load(Ordering::Relaxed) {
+            // Then there is nothing left to go on with.
+            if lines.are_at_end() {
+                self.at_end.store(true, Ordering::Relaxed);
+            }
             return None;
         }
         match lines.next(text) {

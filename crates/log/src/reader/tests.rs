@@ -240,9 +240,12 @@ fn readers_never_miss_a_record_while_a_log_rotates_and_prunes() {
         while durable.load(order) < 600 {
             let last = durable.load(order) - 1;
             // The newest is never the one that retention removes while we look, unless we are very slow.
-            match reader.record(last).unwrap() {
-                Some(record) => assert_eq!(record.seq, last),
-                None => assert!(reader.first_seq().unwrap() > last, "record {last} not found"),
+            match reader.record(last) {
+                Ok(Some(record)) => assert_eq!(record.seq, last),
+                Ok(None) => assert!(reader.first_seq().unwrap() > last, "record {last} not found"),
+                // It says so where files move faster than it looks, and is asked again.
+                Err(ReadError::KeepsChanging { .. }) => {}
+                Err(e) => panic!("record {last}: {e}"),
             }
         }
     });

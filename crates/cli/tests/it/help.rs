@@ -130,25 +130,12 @@ fn examples_fit_a_terminal_of_80_columns() {
 #[test]
 fn the_program_explains_its_commands_and_exit_codes() {
     let help = text(&indelible().arg("--help").output().expect("it runs").stdout);
-    for word in [
-        "init",
-        "append",
-        "show",
-        "tail",
-        "query",
-        "verify",
-        "checkpoint",
-        "prove",
-        "verify-proof",
-        "repair",
-        "backup",
-        "completions",
-        "man",
+    for word in COMMANDS.into_iter().chain([
         "Exit status: 0 fine; 1 ",
         "prove and\nverify-proof that something is not as it was signed",
         "repair: there is something that --yes repairs",
         "Example",
-    ] {
+    ]) {
         assert!(help.contains(word), "{word}");
     }
     let version = text(&indelible().arg("--version").output().expect("it runs").stdout);

@@ -4,22 +4,6 @@ use std::process::Command;
 
 use crate::support::*;
 
-const COMMANDS: [&str; 13] = [
-    "init",
-    "append",
-    "show",
-    "tail",
-    "query",
-    "verify",
-    "checkpoint",
-    "prove",
-    "verify-proof",
-    "repair",
-    "backup",
-    "completions",
-    "man",
-];
-
 #[test]
 fn every_shell_gets_completions_that_know_every_command() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {

@@ -92,6 +92,23 @@ impl Log {
     }
 }
 
+/// Every command there is.
+pub(crate) const COMMANDS: [&str; 13] = [
+    "init",
+    "append",
+    "show",
+    "tail",
+    "query",
+    "verify",
+    "checkpoint",
+    "prove",
+    "verify-proof",
+    "repair",
+    "backup",
+    "completions",
+    "man",
+];
+
 /// Asserts the exit code, nothing on stdout, and the whole of stderr.
 pub(crate) fn assert_fails(output: &Output, code: i32, told: &str) {
     assert_eq!(text(&output.stderr), told);

@@ -18,7 +18,7 @@ use indelible_format::tree::leaf_hash;
 use crate::error::{AppendError, OpenError};
 use crate::io::{IoFailure, Operation, exists, sync_folder, write_whole};
 use crate::keys::{folder_of, key_path};
-use crate::layout::Layout;
+use crate::layout::{FORMAT, Layout};
 use crate::left_over;
 use crate::lock_file::take_lock;
 use crate::options::Options;
@@ -142,7 +142,7 @@ fn genesis(
     let mut line = Vec::new();
     write_head(&mut line, 0, options.clock.now().wall);
     let create = Announcement::Create(Create {
-        format: 1,
+        format: FORMAT,
         log_id: named.log_id,
         origin: named.origin.clone(),
         key: signer.verifier_key(),

@@ -1,9 +1,12 @@
-//! Where each file of a log stands: the names of `docs/spec/folder.md`, and nothing else.
+//! Where each file of a log stands (the names of `docs/spec/folder.md`), and by which version of the format.
 //!
 //! Invariant: every path that the crate opens comes from here.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+
+/// The version of the format that this crate writes and checks in full (`docs/spec/README.md`).
+pub(crate) const FORMAT: u64 = 1;
 
 /// Name of the segment that is appended to.
 pub(crate) const ACTIVE: &str = "audit.log";

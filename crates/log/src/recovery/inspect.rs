@@ -12,7 +12,7 @@ use crate::error::{OpenError, Refusal};
 use crate::history::{self, HistoryTail, StoredNote};
 use crate::identity::Identity;
 use crate::io::IoFailure;
-use crate::layout::Layout;
+use crate::layout::{FORMAT, Layout};
 use crate::lines::Source;
 use crate::segment::{Segment, numbers};
 use crate::storage::{Access, Storage};
@@ -188,8 +188,8 @@ fn identify(
     if let Some(record) = genesis
         && let Content::Own(OwnRecord::Create(create)) = record.content()
     {
-        if create.format != 1 {
-            let finding = Finding::new(Problem::NewerFormat).expected(1).found(create.format);
+        if create.format != FORMAT {
+            let finding = Finding::new(Problem::NewerFormat).expected(FORMAT).found(create.format);
             return Err(refused(layout, finding));
         }
         return Ok(Identity::new(create.log_id, create.origin.clone(), create.key.clone()));

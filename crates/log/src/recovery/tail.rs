@@ -11,7 +11,7 @@ use indelible_format::tree::leaf_hash;
 
 use crate::error::OpenError;
 use crate::io::{IoFailure, Operation};
-use crate::layout::Layout;
+use crate::layout::{FORMAT, Layout};
 use crate::lines::{Line, Lines, Source};
 use crate::recovery::inspect::{Inspection, Last, Seen, refused};
 use crate::segment::{Segment, read_range_of, to_u64};
@@ -20,9 +20,6 @@ use crate::tail::{TAIL_READ_SIZE, Tail, classify};
 use crate::tree_store::{RowReader, TreeSource};
 use crate::verify::evidence::{MENDED_SIZE_MAX, one_flipped_bit};
 use crate::verify::{Finding, FindingClass, Problem};
-
-/// The version of the format that this program writes.
-const FORMAT: u64 = 1;
 
 /// The end of the log.
 #[derive(Debug)]

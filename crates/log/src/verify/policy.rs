@@ -15,9 +15,7 @@ use super::collect::Findings;
 use super::finding::{Finding, FindingClass, Problem};
 use super::place::Place;
 use super::plan::Identity;
-
-/// The version of the format that is checked in full.
-const FORMAT: u64 = 1;
+use crate::layout::FORMAT;
 
 /// A redacted line that no record has explained yet.
 #[derive(Debug)]

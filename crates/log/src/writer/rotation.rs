@@ -12,6 +12,7 @@ use indelible_format::own::{Announcement, Prune};
 use crate::checkpoints::Noting;
 use crate::error::{HaltCause, NotRemoved};
 use crate::io::{IoFailure, Operation};
+use crate::layout::FORMAT;
 use crate::segment::{Segment, to_u64};
 use crate::storage::{Access, Privacy};
 use crate::writer::active::Active;
@@ -90,7 +91,7 @@ impl Committer {
         };
         let identity = self.publisher.identity();
         let announcement = Announcement::Prune(Prune {
-            format: 1,
+            format: FORMAT,
             log_id: identity.log_id(),
             origin: identity.origin().clone(),
             keys: vec![identity.verifier_key().clone()],

@@ -20,6 +20,14 @@ rustdoc:
 deny:
     .ci/deny
 
+# What is shipped to run the service.
+packaging:
+    .ci/packaging
+
+# The protocol, as buf lints it.
+proto:
+    .ci/proto
+
 typos:
     .ci/typos
 
@@ -35,13 +43,25 @@ changelog:
 docs:
     .ci/docs
 
-# Each fuzz target for FUZZ_SECONDS.
-fuzz-smoke:
-    .ci/fuzz-smoke
+# Lines of writer, rotation, recovery and verifier that no test runs.
+coverage:
+    .ci/coverage
+
+# The bench that tries every fault, in its short form; layers and flags go through.
+torture *args:
+    .ci/torture {{args}}
+
+# Which mistakes in the format, in writer, recovery and verifier no test would notice; takes an hour or more from nothing.
+mutants *args:
+    .ci/mutants {{args}}
 
 # The command on real events, checked by independent programs.
 real-input:
     .ci/real-input
+
+# A running service, driven by clients that nobody here wrote.
+service:
+    .ci/service
 
 test:
     cargo test --workspace

@@ -41,6 +41,24 @@ def check_links(path):
             faults.append(f"{path}: link to {target}: no such heading")
 
 
+def check_reachable(files):
+    """Each page of docs/ can be reached from the README.md of its folder."""
+    for path in files:
+        folder, name = os.path.split(path)
+        index = os.path.join(folder, "README.md")
+        if folder.startswith("docs/") and name != "README.md" and os.path.exists(index) and f"({name}" not in read(index):
+            faults.append(f"{index}: does not lead to {name}")
+
+
+def check_errors():
+    """The stable codes that the service answers with are those that its page of errors lists."""
+    source, page = "crates/server/src/error.rs", "docs/operate/errors.md"
+    codes = set(re.findall(r'Self::\w+ => "([a-z_]+)",', read(source)))
+    listed = set(re.findall(r"^\| `([a-z_]+)` \|", read(page), re.MULTILINE)) if os.path.exists(page) else set()
+    for code in sorted(codes ^ listed):
+        faults.append(f"{page}: " + (f"does not list {code}" if code in codes else f"lists {code}, which {source} has not"))
+
+
 def write_readme():
     """Puts the script into the fenced block that follows its marker."""
     script = read("docs/verify-by-hand.sh")
@@ -55,7 +73,7 @@ def check_readme():
     readme, path = read("README.md"), "docs/verify-by-hand.sh"
     if not os.path.exists(path) or read(path) not in fenced(readme, "sh"):
         faults.append("README.md: does not show docs/verify-by-hand.sh literally")
-    for command in ("cargo run --release -- append audit --file …", "cargo test --workspace"):
+    for command in ("cargo run --release -- serve", "cargo test --workspace"):
         if command not in readme:
             faults.append(f"README.md: does not show: {command}")
 
@@ -92,7 +110,9 @@ if "--write" in sys.argv:
 files = subprocess.run(["git", "ls-files", "*.md"], capture_output=True, text=True, check=True).stdout.split()
 for name in files:
     check_links(name)
+check_reachable(files)
 check_readme()
+check_errors()
 check_example()
 print("\n".join(faults) or f"{len(files)} files: links, README and worked example are right")
 sys.exit(1 if faults else 0)

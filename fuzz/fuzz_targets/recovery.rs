@@ -4,25 +4,11 @@
 //! Opening does not read what lies below the durable mark, so an edit there may be accepted; only the verifier sees it.
 #![no_main]
 
-use std::path::Path;
-use std::sync::{Arc, LazyLock};
-use std::time::Duration;
-
-use indelible::format::chain::{Link, seal};
-use indelible::format::identity::Origin;
-use indelible::format::note::SignerKey;
-use indelible::format::record::{parse_head, write_head};
-use indelible::format::time::Timestamp;
-use indelible::storage::Storage;
 use indelible::storage::simulated::SimulatedDisk;
-use indelible::{
-    AuditLog, Clock, ClockReading, Event, Idempotency, Options, Report, Salting, Verdict, Verifier,
-};
+use indelible::{AuditLog, Report, Verdict, Verifier};
+use indelible_fuzz::{BaseKind, Edit, FOLDER, apply, options, storage};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
-
-const FOLDER: &str = "/logs/audit";
-const ORIGIN: &str = "example.com/audit";
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
@@ -30,202 +16,14 @@ struct Input<'a> {
     edits: Vec<Edit<'a>>,
 }
 
-/// How the log was left before the edits.
-#[derive(Arbitrary, Clone, Copy, Debug)]
-enum BaseKind {
-    /// Its last checkpoint covers all of it.
-    Closed,
-    /// Killed, with records beyond its last checkpoint.
-    Killed,
-    /// As `Killed`, after a rotation and a prune.
-    Rotated,
-}
-
-#[derive(Arbitrary, Clone, Copy, Debug, PartialEq)]
-enum File {
-    Active,
-    Checkpoint,
-    History,
-    Row,
-}
-
-#[derive(Arbitrary, Debug)]
-struct Edit<'a> {
-    file: File,
-    place: Place,
-    removed: u16,
-    bytes: Bytes<'a>,
-}
-
-#[derive(Arbitrary, Debug)]
-enum Place {
-    /// Bytes from the beginning.
-    Begin(u32),
-    /// Bytes from the end.
-    End(u8),
-    /// Bytes from where the durable mark ends; in other files than the segment, from the beginning.
-    Mark(u16),
-}
-
-/// What is put in.
-#[derive(Arbitrary, Debug)]
-enum Bytes<'a> {
-    Raw(&'a [u8]),
-    Nuls(u16),
-    /// A part of a file of the log.
-    Copy {
-        file: File,
-        from: u32,
-        size: u16,
-    },
-    /// A record that continues the line before, with this after its head.
-    Record(&'a [u8]),
-    /// The content of this line, as a record that continues the line before.
-    Again(u8),
-}
-
-struct Base {
-    disk: SimulatedDisk,
-    /// Where in `audit.log` the records that a checkpoint covers end.
-    mark: usize,
-}
-
-static CLOSED: LazyLock<Base> = LazyLock::new(|| base(BaseKind::Closed));
-static KILLED: LazyLock<Base> = LazyLock::new(|| base(BaseKind::Killed));
-static ROTATED: LazyLock<Base> = LazyLock::new(|| base(BaseKind::Rotated));
-
 fuzz_target!(|input: Input<'_>| {
-    let base: &Base = match input.base {
-        BaseKind::Closed => &CLOSED,
-        BaseKind::Killed => &KILLED,
-        BaseKind::Rotated => &ROTATED,
-    };
+    let base = input.base.base();
     let disk = base.disk.fork();
     for edit in input.edits.iter().take(8) {
         apply(&disk, base.mark, edit);
     }
     check(&disk);
 });
-
-/// A clock that stands still: the same input gives the same log, but for its id.
-#[derive(Debug)]
-struct Still;
-
-impl Clock for Still {
-    fn now(&self) -> ClockReading {
-        let wall = Timestamp::from_unix_ns(1_770_000_000_000_000_000).expect("a time");
-        ClockReading { wall, counted_ns: 1_000_000_000 }
-    }
-}
-
-fn options() -> Options {
-    let origin: Origin = ORIGIN.parse().expect("an origin");
-    let never = Idempotency { period: Duration::ZERO, records: 0, memory_size_max: 1 << 20 };
-    Options::default()
-        .with_signer(Arc::new(SignerKey::from_seed(&origin, &[7; 32])))
-        .with_origin(origin)
-        .with_clock(Arc::new(Still))
-        .with_salt(Salting::Off)
-        .with_entry_size_max(8 << 10)
-        .with_max_file_size(80 << 10)
-        .with_max_files(1)
-        .with_checkpoint_interval(Duration::from_hours(1))
-        .with_idempotency(never)
-}
-
-fn storage(disk: &SimulatedDisk) -> Arc<dyn Storage> {
-    Arc::new(disk.clone())
-}
-
-fn base(kind: BaseKind) -> Base {
-    let disk = SimulatedDisk::new();
-    disk.plant_folder(Path::new("/logs")).expect("an empty disk");
-    let log = AuditLog::create_on(storage(&disk), FOLDER, options()).expect("nothing is there");
-    let append = |name: &str, count: usize, size: usize| {
-        for number in 0..count {
-            let metadata = format!(r#"{{"x":"{}"}}"#, "y".repeat(size));
-            let event = Event::new("a", "b", format!("{name}{number}")).metadata_raw(metadata);
-            log.append(&event).expect("a disk without faults");
-        }
-    };
-    if matches!(kind, BaseKind::Rotated) {
-        append("old", 28, 6_000);
-    }
-    append("covered", 3, 10);
-    log.checkpoint().expect("a disk without faults");
-    if !matches!(kind, BaseKind::Closed) {
-        let mark = read(&disk, File::Active).len();
-        append("tail", 3, 300);
-        return Base { disk: disk.fork(), mark };
-    }
-    log.close().expect("a disk without faults");
-    drop(log);
-    let mark = read(&disk, File::Active).len();
-    Base { disk, mark }
-}
-
-fn path(file: File) -> std::path::PathBuf {
-    let name = match file {
-        File::Active => "audit.log",
-        File::Checkpoint => "checkpoint",
-        File::History => "checkpoints.jsonl",
-        File::Row => "tree/0",
-    };
-    Path::new(FOLDER).join(name)
-}
-
-fn read(disk: &SimulatedDisk, file: File) -> Vec<u8> {
-    disk.read_file(path(file)).expect("a file of the log")
-}
-
-/// Edits a file, and tells whether only bytes beyond the mark were touched.
-fn apply(disk: &SimulatedDisk, mark: usize, edit: &Edit<'_>) -> bool {
-    let mut content = read(disk, edit.file);
-    let mark = if edit.file == File::Active { mark } else { 0 };
-    let at = match edit.place {
-        Place::Begin(offset) => usize::try_from(offset).expect("64 bits") % (content.len() + 1),
-        Place::End(offset) => content.len().saturating_sub(usize::from(offset)),
-        Place::Mark(offset) => content.len().min(mark + usize::from(offset)),
-    };
-    let end = content.len().min(at + usize::from(edit.removed));
-    let bytes = match edit.bytes {
-        Bytes::Raw(bytes) => bytes.to_vec(),
-        Bytes::Nuls(size) => vec![0; usize::from(size)],
-        Bytes::Copy { file, from, size } => {
-            let source = read(disk, file);
-            let from = usize::try_from(from).expect("64 bits") % (source.len() + 1);
-            source.into_iter().skip(from).take(usize::from(size)).collect()
-        }
-        Bytes::Record(body) => next_record(&content[..at], body),
-        Bytes::Again(number) => {
-            let line = content.split(|byte| *byte == b'\n').nth(usize::from(number));
-            let body = line.and_then(|line| {
-                let head = parse_head(line).ok()?;
-                Link::split(line).ok()?.entry_head.get(head.size..)
-            });
-            next_record(&content[..at], body.unwrap_or_default())
-        }
-    };
-    content.splice(at..end, bytes);
-    disk.write_file(path(edit.file), content).expect("a file of the log");
-    edit.file == File::Active && at >= mark
-}
-
-/// A line with `body` that continues the last whole line of `before`; nothing where that is no record.
-fn next_record(before: &[u8], body: &[u8]) -> Vec<u8> {
-    let Some(last) =
-        before.strip_suffix(b"\n").and_then(|lines| lines.rsplit(|byte| *byte == b'\n').next())
-    else {
-        return Vec::new();
-    };
-    let (Ok(head), Ok(link)) = (parse_head(last), Link::split(last)) else { return Vec::new() };
-    let mut line = Vec::new();
-    write_head(&mut line, head.seq + 1, head.timestamp);
-    line.extend_from_slice(body);
-    seal(&mut line, 0, &link.hash);
-    line.push(b'\n');
-    line
-}
 
 fn verify(disk: &SimulatedDisk) -> Report {
     Verifier::on(storage(disk), FOLDER)

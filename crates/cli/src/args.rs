@@ -7,18 +7,22 @@ use std::path::PathBuf;
 use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use indelible_format::seeded::ARE_PLANTED;
 
 use crate::commands::append::Append;
 use crate::commands::backup::Backup;
 use crate::commands::checkpoint::TakeCheckpoint;
 use crate::commands::completions::Completions;
+use crate::commands::config::Configure;
 use crate::commands::init::Init;
 use crate::commands::man::Man;
 use crate::commands::prove::Prove;
 use crate::commands::query::Find;
 use crate::commands::repair::Repair;
+use crate::commands::serve::Serve;
 use crate::commands::show::Show;
 use crate::commands::tail::Tail;
+use crate::commands::token::Tokens;
 use crate::commands::verify::Verify;
 use crate::commands::verify_proof::VerifyProof;
 use crate::value;
@@ -38,11 +42,18 @@ verify-proof that something is not as it was signed or kept, repair something
 that it can't repair; 4 verify: sound, but with a torn tail that the next
 append repairs; repair: there is something that --yes repairs.";
 
+/// A build with bugs in it says so.
+const VERSION: &str = if ARE_PLANTED {
+    concat!(env!("CARGO_PKG_VERSION"), " (seeded bugs: not for use)")
+} else {
+    env!("CARGO_PKG_VERSION")
+};
+
 /// Keeps a log of who did what, in plain files, so that a later change to it can be found.
 #[derive(Debug, Parser)]
 #[command(
     name = "indelible",
-    version,
+    version = VERSION,
     after_help = EXAMPLES,
     max_term_width = 100,
     subcommand_required = true,
@@ -60,12 +71,7 @@ pub(crate) struct Cli {
 impl Cli {
     /// Reads the command line and the environment, in which an empty variable is as good as none.
     pub(crate) fn read() -> Result<Self, clap::Error> {
-        let mut command = Self::command().mut_subcommands(|verb| {
-            verb.mut_args(|arg| {
-                let empty = arg.get_env().and_then(std::env::var_os).is_some_and(|v| v.is_empty());
-                if empty { arg.env(Resettable::Reset) } else { arg }
-            })
-        });
+        let mut command = without_empty_variables(Self::command());
         let matches = match command.try_get_matches_from_mut(std::env::args_os()) {
             Ok(matches) => matches,
             Err(error) => return Err(explained(error, &mut command)),
@@ -78,6 +84,15 @@ impl Cli {
         }
         Ok(read)
     }
+}
+
+/// A command whose flags take no empty variable, nor do those of its commands.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let command = command.mut_args(|arg| {
+        let empty = arg.get_env().and_then(std::env::var_os).is_some_and(|v| v.is_empty());
+        if empty { arg.env(Resettable::Reset) } else { arg }
+    });
+    command.mut_subcommands(without_empty_variables)
 }
 
 /// Says what the parser can't know: that a value came from the environment, that it is a secret, that there is another
@@ -104,6 +119,13 @@ fn explained(mut error: clap::Error, command: &mut clap::Command) -> clap::Error
         let place = format!("{variable} (in the environment, for {flag})");
         error.insert(ContextKind::InvalidArg, ContextValue::String(place));
     }
+    if error.kind() == ErrorKind::UnknownArgument
+        && let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg)
+        && flag.starts_with("--server")
+        && let Some(tip) = over_http(&std::env::args_os().nth(1).unwrap_or_default())
+    {
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
     if error.kind() == ErrorKind::MissingRequiredArgument
         && error.to_string().contains("--resource <TO-WHAT>")
     {
@@ -111,6 +133,20 @@ fn explained(mut error: clap::Error, command: &mut clap::Command) -> clap::Error
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
     error
+}
+
+/// How a running service gives what a command makes that works on folders alone.
+fn over_http(command: &std::ffi::OsStr) -> Option<&'static str> {
+    match command.to_str()? {
+        "checkpoint" => Some(
+            "a service gives its latest checkpoint at GET /v1/checkpoint: curl -sS http://127.0.0.1:8600/v1/checkpoint",
+        ),
+        "prove" => Some(
+            "a service gives the proof of a record at GET /v1/records/{seq}/proof: curl -sS \
+             http://127.0.0.1:8600/v1/records/1/proof -o 1.tlog-proof",
+        ),
+        _ => None,
+    }
 }
 
 /// The environment variable that gave `flag`, as the parser writes it, the value `given`; `None` where the command line
@@ -136,6 +172,11 @@ fn variable_of(command: &clap::Command, flag: &str, given: &str) -> Option<Strin
 pub(crate) enum Command {
     Init(Init),
     Append(Box<Append>),
+    Serve(Box<Serve>),
+    #[command(subcommand)]
+    Config(Configure),
+    #[command(subcommand)]
+    Token(Tokens),
     Show(Show),
     Tail(Tail),
     Query(Box<Find>),

@@ -10,10 +10,15 @@ use indelible::{
     AppendError, BackupError, CheckpointError, Insecurity, IoFailure, KeptError, Obstacle,
     OpenError, Problem, ProveError, ReadError, ReceiptError, Refusal, RepairError, VerifyError,
 };
+use indelible_server::auth::tokens::TokenFileError;
+use indelible_server::{LogError, StartError};
+
+use indelible_server::client::ClientError;
 
 use crate::commands::init::CannotContinue;
 use crate::commands::proof_file::{IS_IT_THE_KEY, WrongFile};
 use crate::commands::prove::OfAnotherKey;
+use crate::commands::token::TokenMistake;
 use crate::commands::verify::Mistake;
 
 /// The hint for the first cause that has one, about the log at `dir`.
@@ -25,11 +30,23 @@ pub(crate) fn of(error: &anyhow::Error, dir: &Path) -> Option<String> {
         if let Some(open) = cause.downcast_ref::<OpenError>() {
             return opening(open, dir);
         }
+        if let Some(start) = cause.downcast_ref::<StartError>() {
+            return starting(start, dir);
+        }
+        if let Some(mistake) = cause.downcast_ref::<TokenMistake>() {
+            return Some(mistake.hint());
+        }
+        if let Some(tokens) = cause.downcast_ref::<TokenFileError>() {
+            return token_file(tokens);
+        }
         if let Some(append) = cause.downcast_ref::<AppendError>() {
             return appending(append);
         }
         if let Some(RepairError::Open(open)) = cause.downcast_ref::<RepairError>() {
             return opening(open, dir);
+        }
+        if let Some(client) = cause.downcast_ref::<ClientError>() {
+            return serving(client);
         }
         let backup = cause.downcast_ref();
         if let Some(BackupError::NotFound { .. } | BackupError::NotALog { .. }) = backup {
@@ -105,7 +122,9 @@ fn opening(error: &OpenError, dir: &Path) -> Option<String> {
         }
         OpenError::Checkpoint { cause: CheckpointError::Refused(obstacle) } => room(obstacle),
         OpenError::Locked { .. } => {
-            "one process appends at a time: wait for it, or stop it; reading and verifying work meanwhile".to_owned()
+            "one process appends at a time: wait for it, or stop it; where it is `indelible serve`, append through it: \
+             --server http://127.0.0.1:8600; reading and verifying work meanwhile"
+                .to_owned()
         }
         OpenError::KeyMissing { key } => format!(
             "put {} back from your backup, or say where it is with --key-file; \
@@ -132,6 +151,75 @@ fn opening(error: &OpenError, dir: &Path) -> Option<String> {
         OpenError::Append(AppendError::NotWritten { cause }) => room(cause),
         OpenError::Append(_) | OpenError::Checkpoint { .. } => {
             "put right what is named above and try again: opening finds out what was written".to_owned()
+        }
+        _ => return None,
+    })
+}
+
+/// What to do where the service did not start.
+#[expect(clippy::wildcard_enum_match_arm, reason = "only what has a hint is named")]
+fn starting(error: &StartError, dir: &Path) -> Option<String> {
+    Some(match error {
+        StartError::Log(LogError::Open { name, source }) => {
+            return opening_served(name, source).or_else(|| opening(source, dir));
+        }
+        StartError::Log(LogError::Read { source, .. }) => return reading(source, dir),
+        StartError::Log(LogError::Missing { name, folder }) => format!(
+            "where it is certain that there was none, `indelible init {}` makes it, as the user of the service; so does \
+             `create = true` under [log.{name}] (--create, for the default log)",
+            quote(folder)
+        ),
+        StartError::Listen { address, source } if source.kind() == ErrorKind::AddrInUse => format!(
+            "`ss -ltnp 'sport = :{}'` shows who listens there; take another port with --listen, or listen.tcp and \
+             admin.listen in the configuration",
+            address.port()
+        ),
+        StartError::Listen { address, source } if source.kind() == ErrorKind::PermissionDenied => {
+            format!("ports below 1024 are root's: take another than {}", address.port())
+        }
+        StartError::Listen { source, .. } if source.kind() == ErrorKind::AddrNotAvailable => {
+            "`ip address` shows the addresses that this machine has".to_owned()
+        }
+        StartError::Tokens(tokens) => return token_file(tokens),
+        _ => return None,
+    })
+}
+
+/// What to do where the service did not open a log, if that differs for a service: it takes no flags of single logs.
+#[expect(clippy::wildcard_enum_match_arm, reason = "only what has a hint is named")]
+fn opening_served(name: &str, error: &OpenError) -> Option<String> {
+    let key_file = format!("`key_file` under [log.{name}], or --set log.{name}.key_file=FILE");
+    Some(match error {
+        OpenError::KeyMissing { key } => format!(
+            "put {} back from your backup, or say where it is: {key_file}; if it is lost, go on in a new log: indelible \
+             init NEW --origin NAME --continues OLD",
+            quote(key)
+        ),
+        OpenError::KeyOfAnotherLog { key: Some(_), .. } => {
+            format!("say where this log's own key is: {key_file}")
+        }
+        OpenError::NetworkFileSystem { .. } => format!(
+            "use a disk of this machine, or vouch for this one: `allow_network_file_system = true` under [log.{name}]"
+        ),
+        OpenError::LastTimestampAhead { .. } => format!(
+            "compare with `date -u`; to go on all the same: --set log.{name}.accept_last_timestamp=true, once"
+        ),
+        _ => return None,
+    })
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "only what has a hint is named")]
+fn token_file(error: &TokenFileError) -> Option<String> {
+    Some(match error {
+        TokenFileError::Missing { path } => format!(
+            "`indelible token new --name NAME --role append --expires 90d --tokens {}` makes it, with a first token",
+            quote(path)
+        ),
+        TokenFileError::Writable { path, .. } => {
+            format!("chmod go-w {}; who could write it could let anybody in", quote(path))
+        }
+        TokenFileError::Owner { path, .. } => {
+            format!("chown root {}, or run as its owner", quote(path))
         }
         _ => return None,
     })
@@ -244,6 +332,37 @@ fn verifying(error: &VerifyError, dir: &Path) -> Option<String> {
         VerifyError::Io(failure) => denied(failure),
         _ => None,
     }
+}
+
+fn serving(error: &ClientError) -> Option<String> {
+    let hint = match (error, error.code()) {
+        (ClientError::Unreachable { url, .. }, _) if url.is_tls() => {
+            "is the service running there, and is its certificate signed by an authority in --ca-file?"
+        }
+        (ClientError::Unreachable { .. }, _) => {
+            "is the service running there? `indelible serve` starts one; a service with TLS is at https://"
+        }
+        (ClientError::NotIndelible { .. }, _) => {
+            "is it the port of the service, and not its admin port or something else's?"
+        }
+        (ClientError::Tls(_), _) => "certificates and keys are PEM files",
+        (_, Some("unauthenticated")) => {
+            "give a token with --token-file or in INDELIBLE_TOKEN (`indelible token new` makes one), or a certificate \
+             with --client-cert and --client-key"
+        }
+        (_, Some("permission_denied")) => {
+            "who runs the service gives roles to principals in its configuration ([[principal]])"
+        }
+        (_, Some("halted" | "read_only")) => {
+            "who runs the service must look at it: its own log says why; reading works meanwhile"
+        }
+        (_, Some("conflict")) => "an event_id stands for one event: give this one an id of its own",
+        (_, Some("indeterminate")) => {
+            "append it again with the same event_id: what is recorded is not recorded twice"
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }
 
 /// What to do where the system lets somebody else, but not us.

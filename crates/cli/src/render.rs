@@ -9,6 +9,8 @@ use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
 use std::time::Duration;
 
+use indelible::{Clock as _, SystemClock};
+use indelible_server::config::ConfigError;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustix::event::{PollFd, PollFlags, Timespec};
 
@@ -214,8 +216,13 @@ pub(crate) fn wait(time: Duration) -> bool {
 
 /// Columns of a table: those of the terminal, or those that `COLUMNS` names where there is none.
 fn width() -> usize {
+    width_said().unwrap_or(WIDTH_DEFAULT)
+}
+
+/// As many columns as a table may have, where something says so.
+pub(crate) fn width_said() -> Option<usize> {
     let named = || std::env::var("COLUMNS").ok().and_then(|columns| columns.trim().parse().ok());
-    terminal_columns().or_else(named).unwrap_or(WIDTH_DEFAULT)
+    terminal_columns().or_else(named)
 }
 
 /// Columns of the terminal that stdout is, if it is one.
@@ -241,6 +248,27 @@ pub(crate) fn warning(text: impl fmt::Display) {
 
 /// Tells a person what could not be done and why, causes last.
 pub(crate) fn error(error: &anyhow::Error) {
+    // Several things at once, each on a line of its own.
+    if let Some(ConfigError::Faults(faults)) = error.downcast_ref() {
+        return faults.iter().for_each(note);
+    }
+    note(chain(error));
+}
+
+/// Tells a program, as the service tells it of everything else: an object a line.
+pub(crate) fn json(level: &str, message: &str, hint: Option<&str>) {
+    // In the order of the service's own lines.
+    let now = SystemClock::default().now().wall.to_string();
+    let quoted = |text: &str| serde_json::Value::from(without_private_keys(text)).to_string();
+    let hint = hint.map(|hint| format!(",\"hint\":{}", quoted(hint))).unwrap_or_default();
+    let message = quoted(message);
+    let line =
+        format!("{{\"timestamp\":\"{now}\",\"level\":\"{level}\",\"message\":{message}{hint}}}\n");
+    drop(io::stderr().write_all(line.as_bytes()));
+}
+
+/// What could not be done and why, causes last.
+pub(crate) fn chain(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {
         let cause = cause.to_string();
@@ -253,7 +281,7 @@ pub(crate) fn error(error: &anyhow::Error) {
         }
         text.push_str(&cause);
     }
-    note(text);
+    text
 }
 
 /// Whether it failed because whoever read stdout has gone.

@@ -20,7 +20,7 @@ use crate::escape::escape;
 /// From so many columns on each value has a column of its own, even if it does not fit into one line.
 const WIDE: usize = 120;
 /// Columns between two columns.
-const GAP: usize = 2;
+pub(crate) const GAP: usize = 2;
 /// Turns the character before it into an emoji, which takes two columns.
 const EMOJI_SELECTOR: char = '\u{fe0f}';
 /// Lines that one value may take.
@@ -182,23 +182,27 @@ impl Columns {
     }
 
     fn lay_out(&self, cells: Vec<String>, style: Style) -> Vec<Line> {
-        let mut table = Table::new();
-        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-        table.add_row(Row::from(cells));
-        let widths = self.widths();
-        let last = widths.len().saturating_sub(1);
-        for (at, (column, width)) in table.column_iter_mut().zip(widths).enumerate() {
-            let gap = if at == last { 0 } else { GAP };
-            let width = u16::try_from(width + gap).unwrap_or(u16::MAX);
-            column.set_padding((0, u16::try_from(gap).unwrap_or_default()));
-            column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width)));
-        }
-        table.lines().map(|line| Line { text: line.trim_end().to_owned(), style }).collect()
+        lay_out(cells, &self.widths()).into_iter().map(|text| Line { text, style }).collect()
     }
 }
 
+/// The lines of one row, each cell within its width.
+pub(crate) fn lay_out(cells: Vec<String>, widths: &[usize]) -> Vec<String> {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.add_row(Row::from(cells));
+    let last = widths.len().saturating_sub(1);
+    for (at, (column, width)) in table.column_iter_mut().zip(widths).enumerate() {
+        let gap = if at == last { 0 } else { GAP };
+        let width = u16::try_from(*width + gap).unwrap_or(u16::MAX);
+        column.set_padding((0, u16::try_from(gap).unwrap_or_default()));
+        column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width)));
+    }
+    table.lines().map(|line| line.trim_end().to_owned()).collect()
+}
+
 /// Divides `room` among columns that would like to be as wide as `wanted`: who wants little gets it, the others the same.
-fn share(room: usize, wanted: [usize; 3]) -> [usize; 3] {
+pub(crate) fn share(room: usize, wanted: [usize; 3]) -> [usize; 3] {
     let mut sorted = wanted;
     sorted.sort_unstable();
     let (mut left, mut columns, mut most) = (room, sorted.len(), 0);

@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use indelible::format::note::SignerKey;
-use indelible::{Glob, SessionPath};
+use indelible::{Clock as _, Glob, SessionPath, SystemClock};
 use indelible::{OpenError, OptionLimit, Options};
-use jiff::SignedDuration;
+use indelible_server::config::units::{self, UnitError};
 
 /// How a private key's text begins.
 const PRIVATE_KEY: &str = "PRIVATE+KEY+";
@@ -16,10 +16,7 @@ const PRIVATE_KEY: &str = "PRIVATE+KEY+";
 /// What a value of a flag is not.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ValueError {
-    Size { given: String },
-    SizeTooLarge { given: String },
-    Duration { given: String },
-    DurationNotPositive { given: String },
+    Unit(UnitError),
     Number { given: String, of: &'static str },
     NumberTooLarge { given: String, of: &'static str },
     LimitZero,
@@ -33,29 +30,14 @@ pub(crate) enum ValueError {
     SessionPath { given: String, reason: String },
     SeqRange { given: String },
     SeqRangeReversed { given: String },
+    Assignment { given: String },
+    Expiry { given: String },
 }
 
 impl std::fmt::Display for ValueError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Size { given } => {
-                write!(
-                    f,
-                    "`{given}` is not a size: write bytes (262144) or a number with KiB, MiB or GiB (256KiB, 64MiB)"
-                )
-            }
-            Self::SizeTooLarge { given } => {
-                write!(f, "`{given}` is more bytes than a file can have")
-            }
-            Self::Duration { given } => {
-                write!(
-                    f,
-                    "`{given}` is not a duration: write a number with ms, s, m or h (500ms, 1s, 2m)"
-                )
-            }
-            Self::DurationNotPositive { given } => {
-                write!(f, "`{given}` is not more than no time at all")
-            }
+            Self::Unit(error) => error.fmt(f),
             Self::Number { given, of } => {
                 write!(f, "`{given}` is not a number of {of}: write a whole number")
             }
@@ -98,6 +80,13 @@ impl std::fmt::Display for ValueError {
                 "`{given}` is not a range of sequence numbers: write both ends, one, or a number alone (100..199, \
                  100.., ..199, 42); both ends are included"
             ),
+            Self::Assignment { given } => {
+                write!(f, "`{given}` sets no key: write KEY=VALUE (limits.events_per_second=100)")
+            }
+            Self::Expiry { given } => write!(
+                f,
+                "`{given}` is no time in the future: write how long (90d, 12h), a time (2027-01-31T00:00:00Z), or never"
+            ),
             Self::SeqRangeReversed { given } => write!(
                 f,
                 "`{given}` ends before it begins: write the lower sequence number first; --reverse turns the order"
@@ -108,43 +97,20 @@ impl std::fmt::Display for ValueError {
 
 impl std::error::Error for ValueError {}
 
-/// Reads a size: plain bytes, or a whole number with `B`, `KiB`, `MiB`, `GiB` or `TiB`.
-pub(crate) fn size(given: &str) -> Result<u64, ValueError> {
-    let malformed = || ValueError::Size { given: given.to_owned() };
-    let too_large = || ValueError::SizeTooLarge { given: given.to_owned() };
-    let text = given.trim();
-    let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, unit) = text.split_at_checked(unit_at).ok_or_else(malformed)?;
-    if digits.is_empty() {
-        return Err(malformed());
+impl From<UnitError> for ValueError {
+    fn from(error: UnitError) -> Self {
+        Self::Unit(error)
     }
-    let shift = match unit.trim_start().to_ascii_lowercase().as_str() {
-        "" | "b" => 0,
-        "kib" => 10,
-        "mib" => 20,
-        "gib" => 30,
-        "tib" => 40,
-        _ => return Err(malformed()),
-    };
-    // Only digits are left, so the one thing that can be wrong is their number.
-    let count: u64 = digits.parse().map_err(|_too_many_digits| too_large())?;
-    let bytes = count.checked_mul(1 << shift).ok_or_else(too_large)?;
-    if i64::try_from(bytes).is_err() { Err(too_large()) } else { Ok(bytes) }
 }
 
-/// Reads a duration that is more than zero, in jiff's friendly form: `500ms`, `1s`, `2m`, `1h 30m`.
+/// Reads a duration that is more than zero, as the service's configuration does.
 pub(crate) fn duration(given: &str) -> Result<Duration, ValueError> {
-    let read: SignedDuration =
-        given.trim().parse().map_err(|_reason| ValueError::Duration { given: given.to_owned() })?;
-    match Duration::try_from(read) {
-        Ok(duration) if !duration.is_zero() => Ok(duration),
-        Ok(_) | Err(_) => Err(ValueError::DurationNotPositive { given: given.to_owned() }),
-    }
+    Ok(units::duration(given)?)
 }
 
 /// Reads a size at which a log may be rotated.
 pub(crate) fn max_file_size(given: &str) -> Result<u64, ValueError> {
-    let bytes = size(given)?;
+    let bytes = units::size(given)?;
     within_limits(given, &Options::default().with_max_file_size(bytes), " bytes").map(|()| bytes)
 }
 
@@ -307,6 +273,44 @@ pub(crate) fn seq_range(given: &str) -> Result<(u64, Option<u64>), ValueError> {
     Ok((first, last))
 }
 
+/// Reads `KEY=VALUE`.
+pub(crate) fn assignment(given: &str) -> Result<(String, String), ValueError> {
+    let divided = given.split_once('=').filter(|(key, _)| !key.trim().is_empty());
+    let (key, value) = divided.ok_or_else(|| ValueError::Assignment { given: given.to_owned() })?;
+    Ok((key.trim().to_owned(), value.to_owned()))
+}
+
+/// When something ends that is made now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expiry {
+    Never,
+    At(jiff::Timestamp),
+}
+
+/// Reads how long something holds, until when, or `never`.
+pub(crate) fn expiry(given: &str) -> Result<Expiry, ValueError> {
+    let ns = SystemClock::default().now().wall.unix_ns();
+    expiry_at(given, jiff::Timestamp::from_nanosecond(ns).unwrap_or(jiff::Timestamp::MAX))
+}
+
+fn expiry_at(given: &str, now: jiff::Timestamp) -> Result<Expiry, ValueError> {
+    let text = given.trim();
+    if text == "never" {
+        return Ok(Expiry::Never);
+    }
+    let wrong = || ValueError::Expiry { given: given.to_owned() };
+    let at = if let Ok(time) = text.parse::<jiff::Timestamp>() {
+        time
+    } else {
+        // An ISO 8601 duration (`P90D`) is a span to jiff as well; a sign is not, here.
+        let plain = text.starts_with(|c: char| c.is_ascii_digit()) && !text.ends_with("ago");
+        let span = text.parse::<jiff::Span>().ok().filter(|_| plain).ok_or_else(wrong)?;
+        let then = now.to_zoned(jiff::tz::TimeZone::UTC).checked_add(span);
+        then.map_err(|_bounds| wrong())?.timestamp()
+    };
+    if at > now { Ok(Expiry::At(at)) } else { Err(wrong()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -393,6 +397,35 @@ mod tests {
     }
 
     #[test]
+    fn an_expiry_lies_in_the_future_or_is_never() {
+        let now = "2026-03-31T12:00:00Z".parse().expect("a time");
+        let read = |given| match expiry_at(given, now) {
+            Ok(Expiry::At(at)) => Ok(at.to_string()),
+            Ok(Expiry::Never) => Ok("never".to_owned()),
+            Err(error) => Err(error),
+        };
+        for (given, at) in [
+            ("90d", "2026-06-29T12:00:00Z"),
+            ("12h", "2026-04-01T00:00:00Z"),
+            ("1w 2d", "2026-04-09T12:00:00Z"),
+            ("2027-01-31T00:00:00Z", "2027-01-31T00:00:00Z"),
+            ("never", "never"),
+        ] {
+            assert_eq!(read(given).as_deref(), Ok(at), "{given}");
+        }
+        for given in ["", "90", "soon", "-1d", "1d ago", "0s", "2026-03-31T12:00:00Z", "P90D"] {
+            assert_eq!(read(given), Err(ValueError::Expiry { given: given.to_owned() }), "{given}");
+        }
+    }
+
+    #[test]
+    fn an_assignment_has_a_key() {
+        let read = assignment("a.b=c=d").expect("one");
+        assert_eq!(read, ("a.b".to_owned(), "c=d".to_owned()));
+        assert!(assignment("a.b").is_err() && assignment("=c").is_err());
+    }
+
+    #[test]
     fn a_session_member_is_a_path_and_a_pattern() {
         let (path, glob) = session_member(r"user.a\=b=x=*").expect("a member");
         assert_eq!(
@@ -416,77 +449,6 @@ mod tests {
         assert_eq!(
             pattern("a\\").expect_err("no pattern").to_string(),
             "`a\\` is not a pattern: a backslash takes the character after it as it is, and none follows the last one"
-        );
-    }
-
-    #[test]
-    fn sizes_are_read_with_binary_units_or_as_bytes() {
-        for (given, bytes) in [
-            ("0", 0),
-            ("262144", 262_144),
-            ("12B", 12),
-            ("256KiB", 262_144),
-            ("256 KiB", 262_144),
-            ("64MiB", 67_108_864),
-            ("64mib", 67_108_864),
-            ("1GiB", 1 << 30),
-            ("9223372036854775807", i64::MAX.unsigned_abs()),
-        ] {
-            assert_eq!(size(given), Ok(bytes), "{given}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_size_is_named_with_the_forms_there_are() {
-        for given in ["", "KiB", "1.5MiB", "-1", "+1", "64MB", "64K", "0x10", "1KiB2", "1é", "١MiB"]
-        {
-            assert_eq!(size(given), Err(ValueError::Size { given: given.to_owned() }), "{given}");
-        }
-        assert_eq!(
-            size("64MB").expect_err("no size").to_string(),
-            "`64MB` is not a size: write bytes (262144) or a number with KiB, MiB or GiB (256KiB, 64MiB)"
-        );
-        for given in ["9223372036854775808", "18446744073709551616", "99999999999TiB"] {
-            assert_eq!(
-                size(given),
-                Err(ValueError::SizeTooLarge { given: given.to_owned() }),
-                "{given}"
-            );
-        }
-    }
-
-    #[test]
-    fn durations_are_read_in_friendly_form() {
-        for (given, read) in [
-            ("1s", Duration::from_secs(1)),
-            ("500ms", Duration::from_millis(500)),
-            ("2m", Duration::from_mins(2)),
-            ("1h 30m", Duration::from_mins(90)),
-            ("1.5s", Duration::from_millis(1_500)),
-        ] {
-            assert_eq!(duration(given), Ok(read), "{given}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_duration_is_named_with_the_forms_there_are() {
-        for given in ["", "5", "s", "fast", "1 fortnight"] {
-            assert_eq!(
-                duration(given),
-                Err(ValueError::Duration { given: given.to_owned() }),
-                "{given}"
-            );
-        }
-        for given in ["0s", "-1s", "1s ago"] {
-            assert_eq!(
-                duration(given),
-                Err(ValueError::DurationNotPositive { given: given.to_owned() }),
-                "{given}"
-            );
-        }
-        assert_eq!(
-            duration("5").expect_err("no duration").to_string(),
-            "`5` is not a duration: write a number with ms, s, m or h (500ms, 1s, 2m)"
         );
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! Invariant: what is written is lower-case, and nothing else is read. It knows no hash, id or key.
 
+/// Bytes that are written at once: those of a hash.
+const PIECE_SIZE: usize = 32;
+
 /// Writes `bytes` as lower-case hexadecimal digits into `digits`, which is twice as long.
 pub(crate) fn encode(bytes: &[u8], digits: &mut [u8]) {
     debug_assert_eq!(bytes.len() * 2, digits.len(), "two digits a byte");
@@ -13,7 +16,14 @@ pub(crate) fn encode(bytes: &[u8], digits: &mut [u8]) {
 
 /// Writes `bytes` as lower-case hexadecimal digits.
 pub(crate) fn write(f: &mut std::fmt::Formatter<'_>, bytes: &[u8]) -> std::fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    // Hash by hash, not digit by digit: the formatter's machinery costs as much as hashing a record.
+    for piece in bytes.chunks(PIECE_SIZE) {
+        let mut digits = [0; 2 * PIECE_SIZE];
+        let Some(digits) = digits.get_mut(..2 * piece.len()) else { return Err(std::fmt::Error) };
+        encode(piece, digits);
+        f.write_str(std::str::from_utf8(digits).map_err(|_impossible| std::fmt::Error)?)?;
+    }
+    Ok(())
 }
 
 /// Reads exactly `2 * N` lower-case hexadecimal digits.

@@ -145,6 +145,7 @@ mod tests {
     fn log_id_text_survives_and_is_strict() {
         let id = LogId::from_bytes(std::array::from_fn(|i| u8::try_from(i).unwrap()));
         assert_eq!(id.to_string(), "000102030405060708090a0b0c0d0e0f");
+        assert_eq!(format!("{id:?}"), id.to_string());
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!("000102030405060708090A0B0C0D0E0F".parse::<LogId>(), Err(IdentityError::LogId));
         assert_eq!("00".parse::<LogId>(), Err(IdentityError::LogId));
@@ -154,6 +155,7 @@ mod tests {
     fn unnamed_origin_is_an_origin() {
         let origin = Origin::unnamed(&LogId::from_bytes([0xab; 16]));
         assert_eq!(origin.as_str(), "indelible.invalid/abababababababababababababababab");
+        assert_eq!(AsRef::<str>::as_ref(&origin), origin.as_str());
         assert_eq!(origin.as_str().parse(), Ok(origin));
     }
 

@@ -48,6 +48,8 @@ pub mod note;
 pub mod own;
 pub mod proof;
 pub mod record;
+#[doc(hidden)]
+pub mod seeded;
 mod sha256;
 pub mod tile;
 pub mod time;

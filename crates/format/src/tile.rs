@@ -85,6 +85,9 @@ pub fn rows(size: u64) -> u8 {
     (0..=u8::MAX).take_while(|row| row_count(*row, size) > 0).count().try_into().unwrap_or(u8::MAX)
 }
 
+/// What the paths of entry bundles begin with.
+const ENTRIES: &str = "tile/entries/";
+
 /// A tile of C2SP tlog-tiles: up to 256 hashes of one row, whose first is at a multiple of 256.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tile {
@@ -135,11 +138,22 @@ impl Tile {
         format!("tile/{}/{index}{partial}", self.level)
     }
 
+    /// Spells the path of the entry bundle whose leaf hashes it has, such as `tile/entries/x001/067.p/5`; only for level 0.
+    pub fn entries_path(self) -> Option<String> {
+        let path = self.path();
+        Some(format!("{ENTRIES}{}", path.strip_prefix("tile/0/")?))
+    }
+
+    /// Reads a path exactly as [`Tile::entries_path`] spells it, and gives the tile with the leaf hashes of those entries.
+    pub fn parse_entries(path: &str) -> Option<Self> {
+        Self::parse(&format!("tile/0/{}", path.strip_prefix(ENTRIES)?))
+    }
+
     /// Reads a path exactly as [`Tile::path`] spells it.
     pub fn parse(path: &str) -> Option<Self> {
         let (level, rest) = path.strip_prefix("tile/")?.split_once('/')?;
         let (index, width) = match rest.split_once(".p/") {
-            Some((index, width)) => (index, width.parse().ok().filter(|width| *width < WIDTH)?),
+            Some((index, width)) => (index, width.parse().ok()?),
             None => (rest, WIDTH),
         };
         let index = index.split('/').try_fold(0_u64, |index, part| {
@@ -149,7 +163,7 @@ impl Tile {
         let fits = width > 0 && index <= u64::MAX / u64::from(WIDTH);
         let level = level.parse().ok().filter(|level| *level <= LEVEL_MAX)?;
         let tile = Self { level, index, width };
-        // The one check of zeros, signs, lengths and x's: there is one spelling.
+        // The one check of zeros, signs, lengths, widths and x's: there is one spelling.
         (fits && tile.path() == path).then_some(tile)
     }
 }
@@ -244,6 +258,15 @@ mod tests {
     }
 
     #[test]
+    fn entry_bundles_have_the_paths_of_the_specification() {
+        let tile = Tile::parse_entries("tile/entries/x001/x234/067.p/5").unwrap();
+        assert_eq!(Some(tile), Tile::parse("tile/0/x001/x234/067.p/5"));
+        for path in ["tile/entries/", "tile/entries/0", "tile/entries/000.p/256", "tile/0/000"] {
+            assert_eq!(Tile::parse_entries(path), None, "{path}");
+        }
+    }
+
+    #[test]
     fn tile_paths_are_strict() {
         let tile = Tile::parse("tile/0/x001/x234/067.p/5").unwrap();
         assert_eq!((tile.level(), tile.index(), tile.width()), (0, 1_234_067, 5));
@@ -291,6 +314,12 @@ mod tests {
         fn tile_path_survives(level in 0_u8..=63, index in 0..=u64::MAX >> 8, width in 1_u16..=256) {
             let tile = Tile { level, index, width };
             prop_assert_eq!(Tile::parse(&tile.path()), Some(tile));
+            let entries = tile.entries_path();
+            prop_assert_eq!(entries.is_some(), level == 0);
+            if let Some(path) = entries {
+                prop_assert_eq!(Tile::parse_entries(&path), Some(tile));
+                prop_assert_eq!(Tile::parse(&path), None);
+            }
         }
 
         #[test]

@@ -288,6 +288,7 @@ mod tests {
     fn adding_stops_at_the_ends() {
         let time = Timestamp::from_unix_ns(-1).unwrap();
         assert_eq!(time.to_string(), "1969-12-31T23:59:59.999999999Z");
+        assert_eq!(format!("{time:?}"), time.to_string());
         assert_eq!(time.saturating_add_ns(2).unix_ns(), 1);
         assert_eq!(time.saturating_add_ns(i128::MAX), Timestamp::MAX);
         assert_eq!(time.saturating_add_ns(i128::MIN), Timestamp::MIN);

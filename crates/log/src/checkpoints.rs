@@ -10,23 +10,26 @@
 
 use std::mem;
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use indelible_format::chain::Hash;
 use indelible_format::checkpoint::Checkpoint;
 use indelible_format::note::Note;
+use indelible_format::seeded::{self, Bug};
 use indelible_format::tree::leaf_hash;
 
-use crate::error::HaltCause;
+use crate::error::{CheckpointError, HaltCause, Obstacle};
 use crate::history::line_of;
 use crate::identity::Identity;
 use crate::in_place::stat_in_place;
 use crate::io::{IoFailure, Operation, write_whole};
 use crate::layout::Layout;
+use crate::observer::{MadeCheckpoint, Watch};
 use crate::segment::to_u64;
 use crate::signer::{SignError, Signer};
 use crate::storage::{FileId, Privacy, Storage, StorageFile};
+use crate::sync::{Condvar, Mutex, lock};
 use crate::tree_store::{ExtendError, TreeStore};
 
 /// Hashes that may wait for the tree before a checkpoint is made ahead of its time: 2 MiB of them.
@@ -53,6 +56,18 @@ impl From<ExtendError> for PublishError {
             ExtendError::Refused(failure) => Self::Refused(failure),
             ExtendError::Unknown(cause) => Self::Unknown(Arc::new(cause)),
         }
+    }
+}
+
+impl PublishError {
+    /// What the observer is told: only what may be tried again, since the log says itself that it has halted.
+    fn as_refused(&self) -> Option<CheckpointError> {
+        let obstacle = match self {
+            Self::Refused(failure) => Obstacle::Io(failure.clone()),
+            Self::Signer(error) => Obstacle::Signer(error.clone()),
+            Self::Unknown(_) | Self::Closed => return None,
+        };
+        Some(CheckpointError::Refused(obstacle))
     }
 }
 
@@ -89,6 +104,7 @@ pub(crate) struct PublisherParts {
     pub(crate) noted: u64,
     /// The note in `checkpoint`, if its signature counts and it is the durable mark.
     pub(crate) latest: Option<(u64, String)>,
+    pub(crate) watch: Watch,
 }
 
 /// Makes the checkpoints of one log.
@@ -105,6 +121,7 @@ pub(crate) struct Publisher {
     state: Mutex<State>,
     covered: Mutex<Covered>,
     covered_grew: Condvar,
+    watch: Watch,
 }
 
 #[derive(Debug, Default)]
@@ -133,6 +150,16 @@ struct State {
     failed: Option<Arc<HaltCause>>,
     /// The log has ended: the folder may be somebody else's by now.
     closed: bool,
+}
+
+/// What an attempt that succeeded left as the latest checkpoint.
+#[derive(Debug)]
+struct Published {
+    note: String,
+    size: u64,
+    noted: bool,
+    /// Whether it was not the latest already.
+    is_new: bool,
 }
 
 #[derive(Debug)]
@@ -164,6 +191,7 @@ impl Publisher {
             }),
             covered: Mutex::new(Covered { size, ended: false }),
             covered_grew: Condvar::new(),
+            watch: parts.watch,
         }
     }
 
@@ -190,27 +218,47 @@ impl Publisher {
     /// # Durability
     /// On success rows, note and `checkpoint` are on the disk.
     pub(crate) fn publish(&self, noting: Noting) -> Result<String, PublishError> {
+        let (published, took) = self.publish_in_turn(noting);
+        self.watch.tell(|observer| match &published {
+            Ok(Published { is_new: true, size, noted, .. }) => {
+                let (size, noted, at) = (*size, *noted, Instant::now());
+                observer.checkpoint_made(&MadeCheckpoint { size, noted, at, took });
+            }
+            Ok(_) => {}
+            Err(error) => {
+                if let Some(error) = error.as_refused() {
+                    observer.checkpoint_refused(&error);
+                }
+            }
+        });
+        published.map(|published| published.note)
+    }
+
+    /// Waits for its turn, makes a checkpoint, and says how long that took.
+    fn publish_in_turn(&self, noting: Noting) -> (Result<Published, PublishError>, Duration) {
         let mut state = lock(&self.state);
         if state.closed {
-            return Err(PublishError::Closed);
+            return (Err(PublishError::Closed), Duration::ZERO);
         }
         if let Some(cause) = &state.failed {
-            return Err(PublishError::Unknown(Arc::clone(cause)));
+            return (Err(PublishError::Unknown(Arc::clone(cause))), Duration::ZERO);
         }
+        let mut stopwatch = self.watch.stopwatch();
         let published = self.publish_next(&mut state, noting);
         if let Err(PublishError::Unknown(cause)) = &published {
             state.failed = Some(Arc::clone(cause));
         }
+        let took = stopwatch.lap();
         let mut fresh = lock(&self.fresh);
         fresh.behind = published.is_err();
         // Whoever keeps the cadence tries again in an interval.
         if fresh.behind && mem::take(&mut fresh.idle) {
             self.fresh_came.notify_one();
         }
-        published
+        (published, took)
     }
 
-    fn publish_next(&self, state: &mut State, noting: Noting) -> Result<String, PublishError> {
+    fn publish_next(&self, state: &mut State, noting: Noting) -> Result<Published, PublishError> {
         let hashes = mem::take(&mut lock(&self.fresh).hashes);
         state.backlog.extend(hashes.iter().map(leaf_hash));
         let State { tree, backlog, .. } = &mut *state;
@@ -224,7 +272,7 @@ impl Publisher {
             Noting::Never => false,
         };
         if let Some((_, note)) = state.latest.as_ref().filter(|(at, _)| *at == size && !noted) {
-            return Ok(note.clone());
+            return Ok(Published { note: note.clone(), size, noted, is_new: false });
         }
         let note = match state.latest.take().filter(|(at, _)| *at == size) {
             Some((_, note)) => note,
@@ -237,7 +285,7 @@ impl Publisher {
         state.latest = Some((size, note.clone()));
         lock(&self.covered).size = size;
         self.covered_grew.notify_all();
-        Ok(note)
+        Ok(Published { note, size, noted, is_new: true })
     }
 
     fn sign(&self, size: u64, root: Hash) -> Result<String, SignError> {
@@ -290,7 +338,9 @@ impl Publisher {
         let failed = |operation, path: &Path, e| unknown(IoFailure::new(operation, path, e));
         self.storage.replace(&tmp, &path).map_err(|e| failed(Operation::Rename, &path, e))?;
         let folder = self.layout.folder();
-        self.storage.sync_folder(folder).map_err(|e| failed(Operation::Sync, folder, e))
+        let unsynced = seeded::is(Bug::NoFolderSyncAfterRename);
+        seeded::unless(unsynced, || self.storage.sync_folder(folder))
+            .map_err(|e| failed(Operation::Sync, folder, e))
     }
 
     fn write_tmp(&self, note: &str) -> Result<(), PublishError> {
@@ -378,7 +428,98 @@ pub(crate) enum Cadence {
     Ended,
 }
 
-/// Locks, whatever a thread that panicked left: the state behind each lock is whole between statements.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+#[cfg(feature = "simulated-disk")]
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use indelible_format::identity::LogId;
+    use indelible_format::note::SignerKey;
+
+    use super::*;
+    use crate::storage::simulated::{FaultPlan, OperationKind, SimulatedDisk};
+
+    /// The publisher of a log without a record.
+    fn publisher(disk: &SimulatedDisk) -> Publisher {
+        let layout = Layout::of(Path::new("/logs/audit")).unwrap();
+        disk.plant_folder(layout.tree()).unwrap();
+        let storage: Arc<dyn Storage> = Arc::new(disk.clone());
+        let file = storage.create_new(&layout.history(), Privacy::Group).unwrap();
+        let id = file.stat().unwrap().id;
+        let origin = "example.com/audit".parse().unwrap();
+        let key = SignerKey::from_seed(&origin, &[1; 32]);
+        Publisher::new(PublisherParts {
+            tree: TreeStore::empty(Arc::clone(&storage), layout.clone()),
+            storage,
+            layout,
+            identity: Identity::new(LogId::from_bytes([2; 16]), origin, key.verifier_key()),
+            signer: Arc::new(key),
+            history: OpenHistory { file, id, size: 0 },
+            noted: 0,
+            latest: None,
+            watch: Watch::new(None),
+        })
+    }
+
+    #[test]
+    fn after_a_sync_that_failed_nothing_more_is_published_whoever_asks() {
+        let disk = SimulatedDisk::new();
+        let publisher = publisher(&disk);
+        disk.fail(FaultPlan::nth(0).of_kind(OperationKind::SyncData).on_path("tree/0"));
+        publisher.hand_over(&mut vec![Hash::ZERO]);
+        let Err(PublishError::Unknown(cause)) = publisher.publish(Noting::Never) else {
+            panic!("published");
+        };
+        let operations = disk.operation_count();
+        for noting in [Noting::Never, Noting::Always] {
+            let Err(PublishError::Unknown(again)) = publisher.publish(noting) else {
+                panic!("published");
+            };
+            assert!(Arc::ptr_eq(&again, &cause), "the same cause: {again}");
+        }
+        assert_eq!(disk.operation_count(), operations, "nothing was done");
+    }
+
+    #[test]
+    fn a_checkpoint_that_was_refused_is_tried_again_by_itself_though_nothing_follows() {
+        let disk = SimulatedDisk::new();
+        let publisher = publisher(&disk);
+        publisher.hand_over(&mut vec![Hash::ZERO]);
+        publisher.publish(Noting::Never).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| publisher.run(Duration::from_millis(1), |_| Cadence::GoesOn));
+            let wait_for = |is_so: &dyn Fn(&Fresh) -> bool| {
+                let begun = Instant::now();
+                while !is_so(&lock(&publisher.fresh)) {
+                    assert!(begun.elapsed() < Duration::from_mins(1), "it does not come");
+                    std::thread::yield_now();
+                }
+            };
+            // It sleeps until there is something to cover.
+            wait_for(&|fresh| fresh.idle);
+            disk.remove_file(publisher.layout.checkpoint()).unwrap();
+            let note =
+                FaultPlan::nth(0).of_kind(OperationKind::Append).on_path("checkpoints.jsonl");
+            disk.fail(note);
+            let refused = publisher.publish(Noting::Always);
+            assert!(matches!(refused, Err(PublishError::Refused(_))), "{refused:?}");
+            wait_for(&|fresh| !fresh.behind);
+            publisher.stop();
+        });
+        assert!(disk.read_file(publisher.layout.checkpoint()).is_ok(), "it was made");
+    }
+
+    #[test]
+    fn who_waits_for_a_checkpoint_is_told_when_none_will_come() {
+        let disk = SimulatedDisk::new();
+        let publisher = publisher(&disk);
+        publisher.hand_over(&mut vec![Hash::ZERO]);
+        assert_eq!(publisher.wait_covered(0, Duration::ZERO), None, "not yet");
+        publisher.publish(Noting::Never).unwrap();
+        publisher.end();
+        assert_eq!(publisher.wait_covered(0, Duration::from_hours(1)), Some(true));
+        assert_eq!(publisher.wait_covered(1, Duration::from_hours(1)), Some(false));
+        let refused = publisher.publish(Noting::Never);
+        assert!(matches!(refused, Err(PublishError::Closed)), "{refused:?}");
+    }
 }

@@ -13,6 +13,7 @@ use indelible_format::identity::{LogId, Origin};
 use indelible_format::note::{Note, SignerKey};
 use indelible_format::own::{Announcement, Create, OwnContext, write_own};
 use indelible_format::record::write_head;
+use indelible_format::seeded::{self, Bug};
 use indelible_format::tree::leaf_hash;
 
 use crate::error::{AppendError, OpenError};
@@ -77,7 +78,8 @@ pub(crate) fn create(
     storage
         .rename(creating.folder(), folder)
         .map_err(IoFailure::of(Operation::Rename, creating.folder()))?;
-    sync_folder(storage.as_ref(), layout.parent())?;
+    let unsynced = seeded::is(Bug::NoFolderSyncAfterRename);
+    seeded::unless(unsynced, || sync_folder(storage.as_ref(), layout.parent()))?;
     Ok(Created { lock, removed_left_over })
 }
 

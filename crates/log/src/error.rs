@@ -301,13 +301,15 @@ pub enum AppendError {
     #[error(transparent)]
     Event(#[from] EventError),
     /// Rejected: the queue has no room, and the caller did not want to wait.
-    #[error("the queue is full: {waiting} of {limit} bytes are waiting, the event needs {size}")]
+    #[error(
+        "the queue is full: {waiting} of {limit} bytes are waiting, {size} more were to be queued"
+    )]
     QueueFull {
         /// Bytes that wait.
         waiting: usize,
         /// Most that may wait.
         limit: usize,
-        /// Bytes that the event needs.
+        /// Bytes that the event, or all events of the batch, need: over `limit`, they never fit together.
         size: usize,
     },
     /// Rejected: the log was opened just now and is still reading which `event_id`s it has, and the caller did not want
@@ -335,6 +337,28 @@ pub enum AppendError {
     /// Not written: the log is closed.
     #[error("not written, the log is closed")]
     Closed,
+}
+
+/// Why events that were handed over together were not queued: none of them was.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}{error}", of_batch(*index))]
+#[non_exhaustive]
+pub struct BatchError {
+    /// Which of the events is at fault, counted from 0; `None` where none is: the log does not take events just now,
+    /// or not so many.
+    pub index: Option<usize>,
+    /// Why.
+    pub error: AppendError,
+}
+
+impl From<AppendError> for BatchError {
+    fn from(error: AppendError) -> Self {
+        Self { index: None, error }
+    }
+}
+
+fn of_batch(index: Option<usize>) -> String {
+    index.map(|index| format!("event {index} of the batch: ")).unwrap_or_default()
 }
 
 /// What stood in the way of something that may be tried again.

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use indelible_format::seeded::{self, Bug};
 use rustix::io::Errno;
 
 use crate::storage::{Storage, StorageFile};
@@ -131,7 +132,7 @@ pub(crate) fn sync_folder(storage: &dyn Storage, path: &Path) -> Result<(), IoFa
 /// None before the file is synced.
 pub(crate) fn write_whole(file: &dyn StorageFile, bytes: &[u8]) -> io::Result<()> {
     let taken = file.append(bytes)?;
-    if taken == bytes.len() {
+    if taken == bytes.len() || seeded::is(Bug::ShortWriteWhole) {
         return Ok(());
     }
     Err(io::Error::new(

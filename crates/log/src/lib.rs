@@ -30,6 +30,7 @@
 //! | go on after damage | [`Repair`]; [`continue_from`] for a new log that takes over |
 //! | copy a log in use | [`backup()`] |
 //! | keep the private key elsewhere, or the clock, or the disk | [`Signer`], [`Clock`], [`storage::Storage`] |
+//! | count what a log does | [`Observer`] |
 //! | work on bytes without files | [`format`](mod@format), the crate `indelible-format` |
 //!
 //! What was appended is read, found and followed:
@@ -127,6 +128,7 @@ mod left_over;
 mod lines;
 mod lock_file;
 mod log;
+mod observer;
 mod opening;
 mod options;
 mod pending;
@@ -139,6 +141,7 @@ mod repair;
 mod segment;
 mod signer;
 pub mod storage;
+mod sync;
 mod tail;
 mod tree_store;
 mod verify;
@@ -151,15 +154,16 @@ pub use backup::{Backup, BackupError, backup, backup_on};
 pub use clock::{Clock, ClockReading, SystemClock};
 pub use continuation::continue_from;
 pub use error::{
-    AppendError, CheckpointError, CloseError, Halt, HaltCause, Insecurity, IoFailure, NotRemoved,
-    Obstacle, OpenError, Operation, OptionLimit, PublishedError, Refusal,
+    AppendError, BatchError, CheckpointError, CloseError, Halt, HaltCause, Insecurity, IoFailure,
+    NotRemoved, Obstacle, OpenError, Operation, OptionLimit, PublishedError, Refusal,
 };
 pub use identity::Identity;
 pub use log::AuditLog;
+pub use observer::{CommittedGroup, MadeCheckpoint, Observer, PrunedSegment, RotatedSegment};
 pub use opening::find_log;
 pub use options::{Idempotency, LastTimestamp, NetworkFileSystem, Options, Salting};
 pub use pending::Pending;
-pub use prove::{ProveError, Prover};
+pub use prove::{ConsistencyProof, InclusionProof, ProveError, Prover};
 pub use reader::{
     Counted, Follow, Glob, GlobError, Matches, Order, Query, ReadError, Reader, Records,
     SessionPath, SessionPathError, StoredRecord,
@@ -172,6 +176,7 @@ pub use verify::{
     Anchoring, Finding, FindingClass, KeptCheckpoint, KeptError, Problem, Progress, ReceiptError,
     ReceiptFault, Receipts, Report, Stretch, Verdict, Verifier, VerifyError, Voucher,
 };
+pub use writer::group::{Stored, Waiting};
 
 /// The README's example compiles.
 #[cfg(doctest)]

@@ -3,14 +3,19 @@
 //!
 //! It mends nothing itself; that is `recovery`.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
+
+use indelible_format::chain::Hash;
+use indelible_format::seeded::{self, Bug};
 
 use crate::checkpoints::{OpenHistory, Publisher};
 use crate::error::{Insecurity, OpenError};
 use crate::io::{IoFailure, Operation, exists};
 use crate::keys::check_private;
 use crate::layout::{ACTIVE, CHECKPOINT, HISTORY, Layout, QUARANTINE, TREE, segment_number};
+use crate::observer::Watch;
 use crate::options::{NetworkFileSystem, Options};
 use crate::recovery::inspect::{Inspection, Seen};
 use crate::recovery::tail::TailSeen;
@@ -117,6 +122,24 @@ pub(crate) fn check_parent(storage: &dyn Storage, layout: &Layout) -> Result<(),
     Ok(())
 }
 
+/// Syncs the name of the log's folder: whoever made the log may have been stopped before that, and then a crash would take
+/// away all that is acknowledged from now on.
+///
+/// # Durability
+/// On `Ok` the folder has its name on the disk, unless it is the place of a mount in a folder that nobody could have made it
+/// in.
+pub(crate) fn sync_name(storage: &dyn Storage, layout: &Layout) -> Result<(), IoFailure> {
+    let parent = layout.parent();
+    let synced = storage.sync_outer_folder(parent);
+    match synced.map_err(IoFailure::of(Operation::Sync, parent)) {
+        // A folder that this user can't look into, or of a file system that is only read and knows no sync (EINVAL), is none
+        // that this user made a log in.
+        Err(failure) if failure.source.kind() == ErrorKind::PermissionDenied => Ok(()),
+        Err(failure) if failure.source.kind() == ErrorKind::InvalidInput => Ok(()),
+        other => other,
+    }
+}
+
 /// Tells what another process that makes the same log did from what the disk did.
 #[expect(clippy::wildcard_enum_match_arm, reason = "every other error stays what it is")]
 pub(crate) fn not_made(
@@ -181,7 +204,7 @@ fn check_folder(storage: &dyn Storage, folder: &Path) -> Result<(), OpenError> {
             Ok(stat) if stat.kind == Kind::Folder => {}
             Ok(stat) => check_private(&path, &stat, Kind::File)?,
             // The lock's holder may just have renamed it.
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
             Err(e) => return Err(IoFailure::new(Operation::Stat, &path, e).into()),
         }
     }
@@ -195,7 +218,7 @@ pub(crate) fn open_history(
     let path = layout.history();
     let file = match storage.open(&path, Access::Append) {
         Ok(file) => file,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+        Err(e) if e.kind() == ErrorKind::NotFound => {
             let file = storage
                 .create_new(&path, Privacy::Group)
                 .map_err(IoFailure::of(Operation::Create, &path))?;
@@ -224,10 +247,16 @@ pub(crate) fn committer(
             let stat = file.stat().map_err(IoFailure::of(Operation::Stat, &path))?;
             Some(Active::new(path, file, &stat))
         }
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+        Err(e) if e.kind() == ErrorKind::NotFound => None,
         Err(e) => return Err(IoFailure::new(Operation::Open, &path, e).into()),
     };
     let next = Boundary { first_seq: tail.last.seq + 1, prev_hash: tail.last.hash };
+    let is_empty = active.as_ref().is_some_and(|active| active.size() == 0);
+    let next = if is_empty && seeded::is(Bug::GenesisOnEmptyFile) {
+        Boundary { first_seq: 0, prev_hash: Hash::ZERO }
+    } else {
+        next
+    };
     // The active segment is none of the rotated ones, also where all of it was torn and cut.
     let is_active = |seen: &Seen| active.is_some() && seen.number == 0;
     let (newest, older): (Vec<&Seen>, Vec<&Seen>) =
@@ -254,15 +283,18 @@ pub(crate) fn committer(
         active,
         begins,
         rotated,
+        rotated_size: older.iter().map(|seen| seen.size).sum(),
         doomed,
         removal_failure: None,
         head: Head {
-            next_seq: tail.last.seq + 1,
-            hash: tail.last.hash,
+            next_seq: next.first_seq,
+            hash: next.prev_hash,
             time: Timekeeper::new(tail.last.timestamp, options.clock.now()),
         },
         buf: Vec::new(),
         hashes: Vec::new(),
         halted: None,
+        watch: Watch::new(options.observer.clone()),
+        observations: Vec::new(),
     })
 }

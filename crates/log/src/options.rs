@@ -9,6 +9,7 @@ use indelible_format::own::Continues;
 
 use crate::clock::{Clock, SystemClock};
 use crate::error::{OpenError, OptionLimit};
+use crate::observer::Observer;
 use crate::signer::Signer;
 
 /// Most bytes that one group may have: a constant of the format, since what a crash can leave is judged by it.
@@ -31,6 +32,7 @@ pub struct Options {
     pub(crate) network_file_system: NetworkFileSystem,
     pub(crate) last_timestamp: LastTimestamp,
     pub(crate) idempotency: Idempotency,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
 }
 
 impl Default for Options {
@@ -50,6 +52,7 @@ impl Default for Options {
             network_file_system: NetworkFileSystem::Refuse,
             last_timestamp: LastTimestamp::Refuse,
             idempotency: Idempotency::default(),
+            observer: None,
         }
     }
 }
@@ -152,6 +155,13 @@ impl Options {
     #[must_use]
     pub fn with_idempotency(mut self, idempotency: Idempotency) -> Self {
         self.idempotency = idempotency;
+        self
+    }
+
+    /// Who is told what the log does, from opening on; nobody unless set.
+    #[must_use]
+    pub fn with_observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
         self
     }
 

@@ -2,9 +2,12 @@
 //! wait for it.
 
 use std::cmp::Ordering;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::time::Duration;
 
 use indelible_format::record::{Content, Head, Record};
+use indelible_format::seeded::{self, Bug};
 use indelible_format::time::Timestamp;
 
 use crate::idempotency::{EventKey, Window};
@@ -24,7 +27,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Whether there is anything to remember: records behind the genesis, and a window to put them into.
 pub(crate) fn needed(options: &Options, records: u64) -> bool {
     let limits = options.idempotency;
-    records > 1 && (limits.records > 0 || !limits.period.is_zero())
+    let forgets = seeded::is(Bug::WindowForgotten);
+    records > 1 && !forgets && (limits.records > 0 || !limits.period.is_zero())
 }
 
 /// Reads the tail into the writer's window, and lets those go on who wait for it. Where it can't be read, appends that
@@ -124,28 +128,30 @@ fn find_from(
 ) -> Result<Vec<Found>, IoFailure> {
     let mut tries = 0;
     loop {
-        match try_find_from(storage, layout, &reaches) {
-            // A rotation renamed a file between listing and opening.
+        let held = numbers(storage, layout)?;
+        match try_find_from(storage, layout, &held, &reaches) {
+            // A rotation renamed files between listing and opening.
             Err(failure) if failure.is_not_found() && tries < TRIES => tries += 1,
             found => return found,
         }
     }
 }
 
+/// Looks at the segments that were `held` when they were listed; "not found" where they moved since, or were being moved.
 fn try_find_from(
     storage: &dyn Storage,
     layout: &Layout,
+    held: &[u64],
     reaches: impl Fn(&Head, Timestamp) -> bool,
 ) -> Result<Vec<Found>, IoFailure> {
     let mut found: Vec<Found> = Vec::new();
     let mut newest = None;
-    for number in numbers(storage, layout)?.into_iter().rev() {
+    for number in held.iter().rev().copied() {
         let segment = Segment::open(storage, layout, number, Access::Read)?;
         let Some(first) = segment.first else { continue };
-        // A file seen twice was renamed meanwhile, and another one moved out of sight.
-        if found.last().is_some_and(|seen| seen.id == segment.id) {
-            let moved = std::io::Error::from(std::io::ErrorKind::NotFound);
-            return Err(IoFailure::new(Operation::Open, &segment.path, moved));
+        // One seen twice was renamed meanwhile, and one that begins later came in front.
+        if found.last().is_some_and(|seen| first.seq >= seen.first_seq) {
+            return Err(moved(&segment.path));
         }
         let newest = *newest.get_or_insert(first.timestamp);
         found.push(Found { number, id: segment.id, first_seq: first.seq });
@@ -153,11 +159,21 @@ fn try_find_from(
             break;
         }
     }
+    // Listed amid the renames of a rotation, one was between two names.
+    let gap = held.iter().zip(held.iter().skip(1)).any(|(older, newer)| *older != newer + 1);
+    if gap || numbers(storage, layout)? != held {
+        return Err(moved(layout.folder()));
+    }
     found.reverse();
     Ok(found)
 }
 
-/// Opens a segment where rotations have moved it: up by `moved` numbers since it was found, or by more by now.
+fn moved(path: &Path) -> IoFailure {
+    IoFailure::new(Operation::Open, path, ErrorKind::NotFound.into())
+}
+
+/// Opens a segment where rotations have moved it: up by `moved` numbers since it was found, as the one before it, or by one
+/// less, or by more by now. `None` where it is gone.
 fn open_moved(
     storage: &dyn Storage,
     layout: &Layout,
@@ -165,7 +181,9 @@ fn open_moved(
     moved: &mut u64,
 ) -> Result<Option<Segment>, IoFailure> {
     let highest = numbers(storage, layout)?.first().copied().unwrap_or(0);
-    for number in found.number + *moved..=highest.max(found.number + *moved) + TRIES {
+    // Amid a rotation an older one has moved and this one has not: the renames begin with the oldest.
+    let from = found.number + moved.saturating_sub(1);
+    for number in from..=highest.max(from) + TRIES {
         let segment = match Segment::open(storage, layout, number, Access::Read) {
             Err(failure) if failure.is_not_found() => continue,
             opened => opened?,
@@ -177,4 +195,48 @@ fn open_moved(
         }
     }
     Ok(None)
+}
+
+#[cfg(all(test, feature = "simulated-disk"))]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::{find_from, open_moved, try_find_from};
+    use crate::layout::Layout;
+    use crate::segment::numbers;
+    use crate::storage::Storage;
+    use crate::storage::simulated::SimulatedDisk;
+    use crate::{AuditLog, Event, Options};
+
+    #[test]
+    fn a_segment_between_two_names_is_not_passed_over() {
+        let disk = SimulatedDisk::new();
+        disk.plant_folder(Path::new("/logs")).unwrap();
+        let storage: Arc<dyn Storage> = Arc::new(disk.clone());
+        let options = Options::default().with_entry_size_max(8 << 10).with_max_file_size(80 << 10);
+        let log = AuditLog::create_on(Arc::clone(&storage), "/logs/audit", options).unwrap();
+        let event = Event::new("a", "b", "c").metadata(serde_json::json!({"x": "y".repeat(7_000)}));
+        for _ in 0..40 {
+            log.append(event.clone()).unwrap();
+        }
+        let layout = Layout::of(Path::new("/logs/audit")).unwrap();
+        let held = numbers(storage.as_ref(), &layout).unwrap();
+        assert!(held.len() > 3, "{held:?}");
+        let found = find_from(storage.as_ref(), &layout, |_, _| false).unwrap();
+        assert_eq!(found.len(), held.len());
+        // As a rotation shows the folder to who lists it before the last rename, and looks on after it.
+        for hidden in 0..held.len() {
+            let mut stale = held.clone();
+            stale.remove(hidden);
+            let found = try_find_from(storage.as_ref(), &layout, &stale, |_, _| false);
+            assert!(found.is_err_and(|failure| failure.is_not_found()), "{stale:?}");
+        }
+        // As a rotation shows the folder to who opens the older ones after their renames, and the newest before its own.
+        let newest = found.last().unwrap();
+        let mut moved = 1;
+        let opened = open_moved(storage.as_ref(), &layout, newest, &mut moved).unwrap();
+        assert_eq!(opened.map(|segment| segment.number), Some(newest.number));
+        assert_eq!(moved, 0);
+    }
 }

@@ -25,6 +25,13 @@ pub struct Receipt {
     pub duplicate: bool,
 }
 
+impl Receipt {
+    /// A receipt of a new record, for who takes one off a wire or out of a store.
+    pub fn new(log_id: LogId, seq: u64, timestamp: Timestamp, hash: Hash) -> Self {
+        Self { log_id, seq, timestamp, hash, duplicate: false }
+    }
+}
+
 /// One JSON line, without its line feed:
 /// `{"log_id":"…","seq":…,"timestamp":"…","hash":"…"}`, with `"duplicate":true` at the end where it is one.
 impl fmt::Display for Receipt {

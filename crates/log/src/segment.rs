@@ -332,3 +332,76 @@ pub(crate) fn read_range_of(
 pub(crate) fn to_u64(size: usize) -> u64 {
     u64::try_from(size).unwrap_or(u64::MAX)
 }
+
+#[cfg(feature = "simulated-disk")]
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use indelible_format::chain::{Hash, seal};
+    use indelible_format::record::write_head;
+    use indelible_format::time::Timestamp;
+
+    use super::*;
+    use crate::storage::simulated::SimulatedDisk;
+
+    /// The active segment of a folder, with these bytes; and its disk.
+    fn segment(bytes: impl Into<Vec<u8>>) -> (Segment, SimulatedDisk) {
+        let disk = SimulatedDisk::new();
+        let layout = Layout::of(Path::new("/logs/audit")).unwrap();
+        disk.write_file(layout.segment(0), bytes).unwrap();
+        (Segment::open(&disk, &layout, 0, Access::Read).unwrap(), disk)
+    }
+
+    fn record(seq: u64, size: usize) -> Vec<u8> {
+        let mut line = Vec::new();
+        write_head(&mut line, seq, Timestamp::MIN);
+        let resource = "x".repeat(size);
+        let fields = format!("\"actor\":\"a\",\"action\":\"b\",\"resource\":\"{resource}\"");
+        line.extend_from_slice(fields.as_bytes());
+        seal(&mut line, 0, &Hash::ZERO);
+        line.push(b'\n');
+        line
+    }
+
+    #[test]
+    fn the_next_line_begins_behind_the_next_line_feed_however_far_it_is() {
+        let window = usize::try_from(WINDOW_SIZE).unwrap();
+        let (segment, disk) = segment([&vec![b'x'; 3 * window][..], b"\none\ntwo"].concat());
+        let end = 3 * WINDOW_SIZE + 1;
+        assert_eq!(segment.next_line_start(0).unwrap(), Some(end));
+        assert_eq!(segment.next_line_start(end - 1).unwrap(), Some(end));
+        assert_eq!(segment.next_line_start(end).unwrap(), Some(end + 4));
+        assert_eq!(segment.next_line_start(end + 4).unwrap(), None, "the last has no end");
+        assert_eq!(segment.next_line_start(segment.size).unwrap(), None);
+        // Somebody cut the file since it was opened.
+        disk.write_file(&segment.path, vec![b'x'; window]).unwrap();
+        assert_eq!(segment.next_line_start(0).unwrap(), None);
+    }
+
+    #[test]
+    fn the_last_line_begins_behind_the_last_line_feed_however_far_back_it_is() {
+        let window = usize::try_from(WINDOW_SIZE).unwrap();
+        let (of_two, _disk) = segment([b"one\n", &vec![b'x'; 3 * window][..]].concat());
+        assert_eq!(of_two.last_line_start(of_two.size).unwrap(), 4);
+        assert_eq!(of_two.last_line_start(4).unwrap(), 4);
+        assert_eq!(of_two.last_line_start(3).unwrap(), 0, "none before the first");
+        assert_eq!(of_two.last_line_start(0).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_stretch_is_parted_also_where_no_whole_record_follows() {
+        let records = [record(0, 10), record(1, 10), record(2, 10)].concat();
+        let size = to_u64(records.len());
+        let long = usize::try_from(2 * SCAN_SIZE).unwrap();
+        // Behind the records a long line that ends, or does not, or is no record.
+        for tail in [vec![b'x'; long], [&vec![b'x'; long][..], b"\n"].concat()] {
+            let (segment, _disk) = segment([&records[..], &tail].concat());
+            let part = |seq: u64| segment.split(0, segment.size, &|head| head.seq >= seq).unwrap();
+            assert_eq!(part(9), Split { before: size, after: segment.size });
+            let line = size / 3;
+            assert_eq!(part(1), Split { before: line, after: line });
+            assert_eq!(part(0), Split { before: 0, after: 0 });
+        }
+    }
+}

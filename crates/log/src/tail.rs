@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use indelible_format::own::TailKind;
 use indelible_format::record::Record;
+use indelible_format::seeded::{self, Bug};
 
 /// Most bytes that a crash can leave torn: the largest group, a constant of the format.
 pub(crate) const TORN_SIZE_MAX: usize = 4 << 20;
@@ -31,7 +32,8 @@ pub(crate) enum Tail {
 /// up to the file's end, or [`TAIL_READ_SIZE`] of them where there are more. Empty bytes are no tail, and not torn.
 pub(crate) fn classify(rest: &[u8], offset: u64) -> Tail {
     let first_line_end = memchr::memchr(b'\n', rest);
-    let kind = if lost_pages(rest, offset, first_line_end.unwrap_or(rest.len())).is_some() {
+    let lost = lost_pages(rest, offset, first_line_end.unwrap_or(rest.len())).is_some();
+    let kind = if lost && !seeded::is(Bug::NulPagesRefused) {
         TailKind::Nul
     } else if first_line_end.is_none() && !rest.is_empty() {
         TailKind::Partial

@@ -60,7 +60,7 @@ impl TreeStore {
     /// what lies beyond.
     ///
     /// # Durability
-    /// The cut is synced on return.
+    /// The cut is synced on return, and the names of the rows.
     pub(crate) fn open(
         storage: Arc<dyn Storage>,
         layout: Layout,
@@ -219,14 +219,12 @@ impl TreeStore {
             .filter_map(|name| name.parse::<u8>().ok().filter(|row| row.to_string() == *name))
             .filter(|row| *row >= count)
             .collect();
-        if beyond.is_empty() {
-            return Ok(());
-        }
         beyond.sort_unstable_by(|a, b| b.cmp(a));
         for row in beyond {
             let path = self.layout.row(row);
             self.storage.unlink(&path).map_err(IoFailure::of(Operation::Remove, &path))?;
         }
+        // Also where nothing was cut: an explicit repair that was killed may have renamed a row and not synced it.
         self.storage.sync_folder(&tree).map_err(IoFailure::of(Operation::Sync, &tree))
     }
 }
@@ -305,4 +303,40 @@ fn read_hashes(file: &dyn StorageFile, from: u64, to: u64) -> std::io::Result<Ve
     let bytes = read_range(file, from.saturating_mul(HASH_SIZE), to.saturating_mul(HASH_SIZE))?;
     let (hashes, _) = bytes.as_chunks::<32>();
     Ok(hashes.iter().map(|hash| Hash::from_bytes(*hash)).collect())
+}
+
+#[cfg(feature = "simulated-disk")]
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::storage::simulated::SimulatedDisk;
+
+    /// Rows of a tree of 65,536 leaves, in each of which every hash is the same.
+    fn rows_of_65536(disk: &SimulatedDisk) -> (Layout, Frontier) {
+        let layout = Layout::of(Path::new("/logs/audit")).unwrap();
+        let mut hash = Hash::from_bytes([7; 32]);
+        for (row, count) in [(0, 65_536), (1, 256), (2, 1)] {
+            disk.write_file(layout.row(row), hash.as_bytes().repeat(count)).unwrap();
+            hash = if row < 2 { fold(&[hash; FANOUT]).unwrap() } else { hash };
+        }
+        (layout, Frontier::from_nodes(65_536, vec![hash]).unwrap())
+    }
+
+    #[test]
+    fn a_row_that_is_shorter_than_its_tree_is_not_appended_to_though_the_root_needs_none_of_it() {
+        let disk = SimulatedDisk::new();
+        let (layout, frontier) = rows_of_65536(&disk);
+        let storage: Arc<dyn Storage> = Arc::new(disk.clone());
+        let open = || TreeStore::open(Arc::clone(&storage), layout.clone(), frontier.clone());
+        let store = open().unwrap();
+        assert_eq!((store.size(), store.root()), (65_536, frontier.root()));
+        let row = disk.read_file(layout.row(1)).unwrap();
+        disk.write_file(layout.row(1), &row[..row.len() - 1]).unwrap();
+        let failure = open().unwrap_err();
+        assert_eq!((failure.operation, &failure.path), (Operation::Read, &layout.row(1)));
+        assert_eq!(failure.source.kind(), std::io::ErrorKind::UnexpectedEof);
+        assert_eq!(disk.read_file(layout.row(1)).unwrap().len(), row.len() - 1);
+    }
 }

@@ -47,8 +47,7 @@ impl Man {
 
 fn write_all(program: &Command, folder: &Path) -> anyhow::Result<usize> {
     let mut pages = vec![program.clone()];
-    let shown = |command: &&Command| !command.is_hide_set() && command.get_name() != "help";
-    pages.extend(program.get_subcommands().filter(shown).cloned());
+    push_all(&mut pages, program);
     let count = pages.len();
     for command in pages {
         let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
@@ -56,6 +55,15 @@ fn write_all(program: &Command, folder: &Path) -> anyhow::Result<usize> {
         replace(&folder.join(format!("{name}.1")), &page)?;
     }
     Ok(count)
+}
+
+/// All commands of a command, and theirs.
+fn push_all(pages: &mut Vec<Command>, command: &Command) {
+    let shown = |command: &&Command| !command.is_hide_set() && command.get_name() != "help";
+    for command in command.get_subcommands().filter(shown) {
+        pages.push(command.clone());
+        push_all(pages, command);
+    }
 }
 
 fn page(command: Command) -> anyhow::Result<Vec<u8>> {

@@ -6,6 +6,7 @@ pub(crate) mod append;
 pub(crate) mod backup;
 pub(crate) mod checkpoint;
 pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod init;
 pub(crate) mod man;
 pub(crate) mod proof_file;
@@ -13,8 +14,10 @@ pub(crate) mod prove;
 pub(crate) mod query;
 mod recovery;
 pub(crate) mod repair;
+pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod tail;
+pub(crate) mod token;
 pub(crate) mod verify;
 pub(crate) mod verify_proof;
 

@@ -4,11 +4,14 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
-use indelible::format::record::Record;
+use indelible::format::record::{DecodeError, Record};
 use indelible::{Reader, find_log};
+use indelible_server::client::ServerUrl;
 
 use crate::exit::Exit;
+use crate::flags::remote::Remote;
 use crate::hint::quote;
+use crate::remote::Session;
 use crate::render::{self, Output};
 use crate::value;
 
@@ -17,6 +20,7 @@ Examples:
   indelible show audit 0                   the record that began the log
   indelible show audit 42 | jq .metadata   one record, as stored, into another program
   indelible show audit 42 --unsynced       also when no checkpoint covers it yet
+  indelible show --server http://127.0.0.1:8600 42
 
 Exit status: 0 printed; 1 no such record, or one that does not hold: it is printed all the same; 2 wrong
 usage.";
@@ -29,11 +33,11 @@ usage.";
 /// Holds the record against its own hash: where that does not match, prints it with a warning. That it is the record that was
 /// signed is for `indelible verify` to say.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, allow_missing_positional = true)]
 pub(crate) struct Show {
     /// The log's folder
-    #[arg(value_name = "DIR")]
-    dir: PathBuf,
+    #[arg(value_name = "DIR", required_unless_present = "server", allow_negative_numbers = true)]
+    dir: Option<PathBuf>,
 
     /// The record's sequence number; the first record is 0
     #[arg(value_name = "SEQ", value_parser = value::seq, allow_negative_numbers = true)]
@@ -41,6 +45,9 @@ pub(crate) struct Show {
 
     #[command(flatten)]
     reading: Reading,
+
+    #[command(flatten)]
+    remote: Remote,
 }
 
 /// How far a log is read.
@@ -49,7 +56,7 @@ pub(super) struct Reading {
     /// Read on past the last checkpoint
     ///
     /// What lies there may not be on the disk yet, and may be gone after a crash.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "server")]
     unsynced: bool,
 }
 
@@ -65,7 +72,11 @@ impl Reading {
 impl Show {
     /// Prints the line, or says which records there are.
     pub(crate) fn run(self) -> anyhow::Result<Exit> {
-        let reader = self.reading.open(&self.dir)?;
+        if let Some(url) = &self.remote.server {
+            return self.over_the_wire(url);
+        }
+        let dir = self.dir.unwrap_or_default();
+        let reader = self.reading.open(&dir)?;
         let Some(record) = reader.record(self.seq)? else {
             let more = if self.reading.unsynced {
                 ""
@@ -75,21 +86,38 @@ impl Show {
             let (first, last) = (reader.first_seq()?, reader.records()?.saturating_sub(1));
             bail!(
                 "{}: no record {}: the log has records {first} to {last}{more}",
-                self.dir.display(),
+                dir.display(),
                 self.seq
             );
         };
-        let mut output = Output::stdout();
-        output.line(&record.line)?;
-        output.flush()?;
-        // A record of a newer format has its hash, too.
-        let checked = Record::parse_newer(&record.line).or_else(|_| Record::parse(&record.line));
-        let Err(fault) = checked else { return Ok(Exit::Fine) };
+        print(&record.line)?;
+        let Some(fault) = fault_of(&record.line) else { return Ok(Exit::Fine) };
         render::warning(format_args!(
             "record {}, in {} at byte {}, is not as it was written: {fault}",
             self.seq, record.file, record.offset
         ));
-        render::hint(format_args!("`indelible verify {}` says more", quote(&self.dir)));
+        render::hint(format_args!("`indelible verify {}` says more", quote(&dir)));
         Ok(Exit::CouldNot)
     }
+
+    fn over_the_wire(&self, url: &ServerUrl) -> anyhow::Result<Exit> {
+        let session = Session::new(url, &self.remote)?;
+        let record = session.wait(session.client.record(self.seq))?;
+        print(&record.line)?;
+        let Some(fault) = fault_of(&record.line) else { return Ok(Exit::Fine) };
+        render::warning(format_args!("record {} is not as it was written: {fault}", self.seq));
+        render::hint(format_args!("`indelible verify --server {url}` says more"));
+        Ok(Exit::CouldNot)
+    }
+}
+
+fn print(line: &[u8]) -> std::io::Result<()> {
+    let mut output = Output::stdout();
+    output.line(line)?;
+    output.flush()
+}
+
+/// What is wrong with a record; one of a newer format has its hash, too.
+fn fault_of(line: &[u8]) -> Option<DecodeError> {
+    Record::parse_newer(line).or_else(|_| Record::parse(line)).err()
 }

@@ -3,14 +3,19 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
 use indelible::{Query, Reader};
+use indelible_server::client::{Client, Following};
+use indelible_server::proto::v1;
 use signal_hook::consts::SIGINT;
 
 use super::show::Reading;
 use crate::exit::Exit;
+use crate::flags::remote::Remote;
+use crate::remote::Session;
 use crate::render::{self, Output};
 use crate::value;
 
@@ -19,11 +24,14 @@ Examples:
   indelible tail audit                     the last 10 records
   indelible tail audit -n 100 | jq -c '[.timestamp,.actor,.action]'
   indelible tail audit -f -n 0             only what comes from now on
+  indelible tail --server http://127.0.0.1:8600 -f
 
 With -f it looks five times a second, over rotation and retention: each record
 comes once, as soon as a checkpoint covers it, about a second after it was
 written (--unsynced: at once). Records that retention removed before they
-could be printed are told of on stderr. Ctrl-C ends it.
+could be printed are told of on stderr. Ctrl-C ends it. With --server, a
+service that is lost is tried again for a minute; stderr says so, and when it
+is back.
 
 Exit status: 0 done, also by Ctrl-C; 1 could not do it; 2 wrong usage.";
 
@@ -35,8 +43,8 @@ Exit status: 0 done, also by Ctrl-C; 1 could not do it; 2 wrong usage.";
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Tail {
     /// The log's folder
-    #[arg(value_name = "DIR")]
-    dir: PathBuf,
+    #[arg(value_name = "DIR", required_unless_present = "server")]
+    dir: Option<PathBuf>,
 
     /// How many
     #[arg(
@@ -55,12 +63,19 @@ pub(crate) struct Tail {
 
     #[command(flatten)]
     reading: Reading,
+
+    #[command(flatten)]
+    remote: Remote,
 }
 
 impl Tail {
     /// Prints the lines.
     pub(crate) fn run(self) -> anyhow::Result<Exit> {
-        let reader = self.reading.open(&self.dir)?;
+        if let Some(url) = &self.remote.server {
+            let session = Session::new(url, &self.remote)?;
+            return session.wait(over_the_wire(&session.client, self.count, self.follow));
+        }
+        let reader = self.reading.open(&self.dir.unwrap_or_default())?;
         if self.follow {
             return follow(&reader, self.count);
         }
@@ -71,6 +86,58 @@ impl Tail {
         }
         output.flush()?;
         Ok(Exit::Fine)
+    }
+}
+
+/// As below, from a service.
+async fn over_the_wire(client: &Client, count: u64, follow: bool) -> anyhow::Result<Exit> {
+    let newest = v1::QueryRequest {
+        order: v1::Order::NewestFirst.into(),
+        limit: 1,
+        ..v1::QueryRequest::default()
+    };
+    let newest = client.query(newest).next().await?;
+    let end = newest.map_or(0, |record| record.seq.saturating_add(1));
+    let from = end.saturating_sub(count);
+    let mut output = Output::stdout();
+    if count > 0 && end > 0 {
+        let last = v1::QueryRequest {
+            first_seq: from,
+            last_seq: Some(end.saturating_sub(1)),
+            ..v1::QueryRequest::default()
+        };
+        let mut found = client.query(last);
+        while let Some(record) = found.next().await? {
+            output.line(&record.line)?;
+        }
+    }
+    output.flush()?;
+    if follow {
+        let request = v1::TailRequest { from_seq: Some(end), ..v1::TailRequest::default() };
+        print_what_comes(client.tail(request), &mut output).await?;
+    }
+    Ok(Exit::Fine)
+}
+
+/// Prints records until somebody interrupts or nobody reads.
+async fn print_what_comes(mut following: Following, output: &mut Output) -> anyhow::Result<()> {
+    let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
+    let mut looks = tokio::time::interval(Reader::FOLLOW_INTERVAL);
+    loop {
+        let mut next = std::pin::pin!(following.next());
+        let record = loop {
+            tokio::select! {
+                record = &mut next => break record?,
+                pressed = &mut interrupted => return pressed.context("could not wait for Ctrl-C"),
+                _ = looks.tick() => {
+                    if !render::wait(Duration::ZERO) {
+                        return Ok(());
+                    }
+                }
+            }
+        };
+        output.line(&record.line)?;
+        output.flush()?;
     }
 }
 

@@ -264,3 +264,17 @@ fn a_command_line_that_makes_no_sense() {
         assert!(stderr.contains("--help"), "{stderr}");
     }
 }
+
+#[test]
+fn what_works_on_folders_alone_says_how_a_service_gives_the_same() {
+    let place = tempfile::tempdir().expect("a folder");
+    for (args, route) in [
+        (&["checkpoint", "--server", "http://127.0.0.1:8600"][..], "GET /v1/checkpoint"),
+        (&["prove", "1", "--server=http://127.0.0.1:8600"], "GET /v1/records/{seq}/proof"),
+    ] {
+        let output = indelible().current_dir(place.path()).args(args).output().expect("it runs");
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains("'--server' found") && told.contains(route), "{told}");
+    }
+}

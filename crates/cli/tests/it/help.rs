@@ -2,8 +2,27 @@
 
 use crate::support::*;
 
-/// The commands that prove, repair and copy, and those about the command itself; and words that each explains.
-const BESIDE: [(&str, &[&str]); 6] = [
+/// The service and what belongs to it; the commands that prove, repair and copy, and those about the command itself; and
+/// words that each explains.
+const BESIDE: [(&str, &[&str]); 9] = [
+    (
+        "serve",
+        &[
+            "--config",
+            "INDELIBLE_CONFIG",
+            "--set",
+            "--listen",
+            "--folder",
+            "--create",
+            "--tokens",
+            "--allow-anonymous-from-anywhere",
+            "SIGTERM",
+            "SIGHUP",
+            "Exit status: 0 stopped in order; 1 ",
+        ],
+    ),
+    ("config", &["check", "show"]),
+    ("token", &["new", "list", "revoke"]),
     (
         "prove",
         &["--from", "--record", "--output", "--key", "--wait", "--key-file", "Exit status: 0 "],
@@ -109,6 +128,38 @@ fn every_command_explains_itself_with_an_example() {
             help.lines().all(|line| line.chars().count() <= 100),
             "{command}: a line over 100 characters"
         );
+    }
+}
+
+#[test]
+fn commands_of_a_command_explain_themselves_too() {
+    for (command, words) in [
+        (["config", "check"], &["--config", "--set", "Exit status: 0 nothing is wrong; 1 "][..]),
+        (["config", "show"], &["--config", "Exit status: 0 printed; 1 "]),
+        (
+            ["token", "new"],
+            &[
+                "--name",
+                "--role",
+                "--log",
+                "--expires",
+                "--actor",
+                "--tokens",
+                "never",
+                "Exit status: 0 made; 1 ",
+            ],
+        ),
+        (["token", "list"], &["--tokens", "Exit status: 0 printed; 1 "]),
+        (["token", "revoke"], &["--tokens", "Exit status: 0 revoked; 1 "]),
+    ] {
+        let output = indelible().args(command).arg("--help").output().expect("it runs");
+        let help = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(help.contains(&format!("\n  indelible {} ", command.join(" "))), "{help}");
+        for word in words {
+            assert!(help.contains(word), "{command:?} does not explain {word}");
+        }
+        assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
     }
 }
 

@@ -35,6 +35,7 @@ fn one_page_a_command_is_written_and_over_those_of_an_older_version() {
         assert!(page.contains(".TH indelible-") && page.contains("SYNOPSIS"), "{command}: {page}");
     }
     assert!(place.path().join("indelible.1").is_file());
+    assert!(place.path().join("indelible-token-new.1").is_file());
     let old = place.path().join("indelible-show.1");
     let page = std::fs::read(&old).expect("a page");
     write(&old, b"of an older version");

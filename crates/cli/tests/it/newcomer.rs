@@ -72,14 +72,18 @@ fn a_newcomer_makes_fills_reads_and_verifies_a_log() {
     assert!(note.contains(&format!("\n\n\u{2014} {ORIGIN} ")), "{note}");
 }
 
+/// The blocks of commands in one section of the README.
+fn readme_commands(section: &str) -> Vec<&'static str> {
+    let readme = include_str!("../../../../README.md");
+    let (_, text) = readme.split_once(&format!("\n## {section}\n")).expect("that section");
+    let (text, _) = text.split_once("\n## ").expect("more after it");
+    text.split("```sh\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0)).collect()
+}
+
 #[test]
 fn what_the_readme_says_to_type_works_as_it_stands() {
-    let readme = include_str!("../../../../README.md");
-    let (_, start) = readme.split_once("\n## Quick start\n").expect("a quick start");
-    let (start, _) = start.split_once("\n## ").expect("more after it");
-    let blocks = start.split("```sh\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0));
-    let script: String = blocks.collect();
-    assert!(script.contains("cargo run --release -- verify audit --key "), "{script}");
+    let script: String = readme_commands("What runs where").concat();
+    assert!(script.contains("cargo run --release -- verify trail --key "), "{script}");
     let script = script.replace("cargo run --release --", env!("CARGO_BIN_EXE_indelible"));
     let place = tempfile::tempdir().expect("a folder");
     let output = std::process::Command::new("sh")
@@ -88,7 +92,7 @@ fn what_the_readme_says_to_type_works_as_it_stands() {
         .output()
         .expect("it runs");
     assert!(output.status.success(), "{}", text(&output.stderr));
-    let key = std::fs::read_to_string(place.path().join("audit.vkey")).expect("kept");
+    let key = std::fs::read_to_string(place.path().join("trail.vkey")).expect("kept");
     assert!(key.starts_with("example.com/audit+") && key.lines().count() == 1, "{key}");
 
     let ignored = include_str!("../../../../.gitignore");

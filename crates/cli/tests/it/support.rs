@@ -93,9 +93,12 @@ impl Log {
 }
 
 /// Every command there is.
-pub(crate) const COMMANDS: [&str; 13] = [
+pub(crate) const COMMANDS: [&str; 16] = [
     "init",
     "append",
+    "serve",
+    "config",
+    "token",
     "show",
     "tail",
     "query",

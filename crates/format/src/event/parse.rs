@@ -64,7 +64,7 @@ impl Parts {
         name: Text<'_>,
         offset: usize,
     ) -> Result<(), EventError> {
-        let field = client_field(name, offset)?;
+        let field = known_field(name, offset)?;
         match field {
             Field::EventId => once(field, offset, &mut self.event_id, text(scanner, field)?),
             Field::EventTime => once(field, offset, &mut self.event_time, text(scanner, field)?),
@@ -97,12 +97,11 @@ impl Parts {
     }
 }
 
-/// The field of that name, if clients may set it.
-fn client_field(name: Text<'_>, offset: usize) -> Result<Field, EventError> {
+/// The field of that name, if there is one.
+fn known_field(name: Text<'_>, offset: usize) -> Result<Field, EventError> {
     let name = name.decode();
     match Field::from_name(&name) {
-        Some(field) if field.is_clients() => Ok(field),
-        Some(_) => Err(reserved(&name, offset)),
+        Some(field) => Ok(field),
         None if name == "redacted" || name.starts_with('_') => Err(reserved(&name, offset)),
         None => Err(EventError::Unknown { name: shown(&name), offset }),
     }

@@ -29,6 +29,7 @@ fn fields_are_written_in_stored_order_and_absent_ones_left_out() {
         r#""event_id":"e","event_time":"2026-01-02T03:04:05+01:00","actor":"user:zoë","action":"login","resource":"app \"console\"","outcome":"denied","parent_id":"p","session":{"ip":"::1"},"metadata":{"big":123456789012345678901234567890,"esc":"\u0041\/"}"#
     );
     assert_eq!(event.encode().unwrap().event_id(), Some("e"));
+    assert!(event.has_event_id() && !Event::new("a", "b", "c").has_event_id());
     assert_eq!(encoded(&Event::new("a", "b", "c")), r#""actor":"a","action":"b","resource":"c""#);
     assert_eq!((event.actor(), event.action()), ("user:zoë", "login"));
     assert_eq!(event.resource(), "app \"console\"");
@@ -148,11 +149,20 @@ fn documents_of_an_embedder_are_held_to_the_same_rules() {
 }
 
 #[test]
+fn outcomes_are_shown_as_they_are_read() {
+    for outcome in [Outcome::Success, Outcome::Failure, Outcome::Denied, Outcome::Unknown] {
+        assert_eq!(outcome.to_string(), outcome.as_str());
+        assert_eq!(outcome.to_string().parse(), Ok(outcome));
+    }
+}
+
+#[test]
 fn debug_shows_sizes_and_no_content() {
     let event = Event::new("mia", "b", "c").metadata(json!({"password": "secret"}));
     let shown = format!("{event:?} {:?}", event.encode().unwrap());
     assert!(!shown.contains("secret") && !shown.contains("mia"), "{shown}");
     assert!(shown.contains("metadata_size: Some(21)"), "{shown}");
+    assert!(shown.ends_with("ClientFields { event_id: None, size: 74 }"), "{shown}");
 }
 
 proptest! {

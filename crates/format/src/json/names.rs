@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use super::Text;
+use crate::seeded::{self, Bug};
 
 /// Up to how many names are compared pair by pair.
 const PAIRWISE_MAX: usize = 12;
@@ -36,7 +37,7 @@ impl<'a> Names<'a> {
     pub(super) fn close(&mut self, mark: usize) -> Option<usize> {
         let repeated = repeated(self.stack.get(mark..).unwrap_or_default());
         self.stack.truncate(mark);
-        repeated
+        repeated.filter(|_| !seeded::is(Bug::LenientParsing))
     }
 }
 

@@ -20,6 +20,8 @@ use base64::engine::general_purpose::STANDARD;
 
 pub use key::{SignerKey, VerifierKey};
 
+use crate::seeded::{self, Bug};
+
 /// Most signatures that a note may carry.
 pub const SIGNATURE_COUNT_MAX: usize = 16;
 
@@ -175,7 +177,9 @@ impl Note {
             if claimed.peek().is_none() {
                 continue;
             }
-            let Some(key) = claimed.find(|key| key.verify(self.text.as_bytes(), line)) else {
+            let holds = |key: &VerifierKey| key.verify(self.text.as_bytes(), line);
+            let unchecked = seeded::is(Bug::SignatureUnchecked);
+            let Some(key) = claimed.find(|key| unchecked || holds(key)) else {
                 return Err(NoteError::WrongSignature {
                     name: line.name.clone(),
                     id: key::IdHex(line.id),

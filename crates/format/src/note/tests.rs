@@ -59,8 +59,17 @@ fn keys_of_another_implementation_survive() {
 }
 
 #[test]
-fn debug_of_a_signer_key_hides_it() {
+fn debug_of_a_signer_key_hides_it_and_that_of_a_verifier_key_shows_it() {
     assert_eq!(format!("{:?}", signer()), "SignerKey(example.com/audit+29b87bfc, secret)");
+    let verifier = signer().verifier_key();
+    assert_eq!(format!("{verifier:?}"), format!("VerifierKey({VERIFIER})"));
+    assert_eq!(format!("{:?}", IdHex(verifier.id())), "29b87bfc");
+}
+
+#[test]
+fn text_of_a_signer_key_is_never_moved_to_a_larger_place() {
+    let text = signer().encode();
+    assert_eq!(text.capacity(), text.len());
 }
 
 #[test]
@@ -126,6 +135,7 @@ fn signature_lines_are_strict() {
     assert_eq!(line_fault("—  AAAAAAE="), SignatureFault::Name);
     assert_eq!(line_fault("— a+b AAAAAAE="), SignatureFault::Name);
     assert_eq!(line_fault("— a\u{a0}b AAAAAAE="), SignatureFault::Name);
+    assert_eq!(line_fault("— a\u{1}b AAAAAAE="), SignatureFault::Name);
     assert_eq!(line_fault("— a  AAAAAAE="), SignatureFault::Base64);
     assert_eq!(line_fault("— a AAAAAAE= "), SignatureFault::Base64);
     assert_eq!(line_fault("— a AAAAAAE=\n"), SignatureFault::Base64);
@@ -155,7 +165,11 @@ fn sixteen_signatures_of_5_kb_are_read_and_more_are_not() {
         assert_eq!(SignatureLine::new("a".to_owned(), [0; 4], vec![7; size]), Err(fault));
     }
     let long = SignatureLine { signature: vec![7; 5_001], ..note.signatures[1].clone() };
-    assert!(matches!(line_fault(&long.to_string()), SignatureFault::Size { .. }));
+    // With the key id, and what base64 fills up.
+    assert_eq!(line_fault(&long.to_string()), SignatureFault::Size { size: 5_007 });
+    // Not even decoded to see that it is no base64.
+    let longer = format!("— a {}", "!".repeat(10_000));
+    assert_eq!(line_fault(&longer), SignatureFault::Size { size: 7_500 });
 }
 
 #[test]

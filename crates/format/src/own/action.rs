@@ -16,5 +16,11 @@ pub const FORMAT: &str = "indelible.log.format";
 pub const CLOCK_BEHIND: &str = "indelible.clock.behind";
 /// The clock jumped ahead, or such a jump is over.
 pub const CLOCK_JUMP: &str = "indelible.clock.jump";
-/// What the actions of records that the service writes begin with.
-pub const SERVICE_PREFIX: &str = "indelible.service.";
+/// The service started.
+pub const SERVICE_START: &str = "indelible.service.start";
+/// The service stops.
+pub const SERVICE_STOP: &str = "indelible.service.stop";
+/// What the service is configured by changed.
+pub const SERVICE_CONFIGURE: &str = "indelible.service.configure";
+/// The service refused access.
+pub const SERVICE_REFUSE: &str = "indelible.service.refuse";

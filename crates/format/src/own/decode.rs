@@ -1,11 +1,13 @@
 //! Reads records of the log's own: `metadata` member by member.
 
 use std::borrow::Cow;
+use std::num::NonZeroU64;
 use std::str::FromStr;
 
 use super::{
-    Adopt, ClockBehind, ClockJump, Continues, Create, NewFormat, OwnRecord, Prune, Recover, Redact,
-    Signed, action,
+    Adopt, Authentication, ClockBehind, ClockJump, Configured, Continues, Create, Listeners,
+    NewFormat, OwnRecord, Prune, Recover, Redact, RefuseReason, ServiceConfigure, ServiceRecord,
+    ServiceRefuse, ServiceStart, ServiceStop, Signed, StopReason, Who, action,
 };
 use crate::chain::Hash;
 use crate::checkpoint::Checkpoint;
@@ -43,8 +45,17 @@ impl OwnRecord {
                 members(action::CLOCK_BEHIND)?.all(clock_behind).map(Self::ClockBehind)
             }
             action::CLOCK_JUMP => members(action::CLOCK_JUMP)?.all(clock_jump).map(Self::ClockJump),
-            _ if action.starts_with(action::SERVICE_PREFIX) => {
-                Ok(Self::Service { action: action.to_owned() })
+            action::SERVICE_START => {
+                members(action::SERVICE_START)?.all(service_start).map(Self::Service)
+            }
+            action::SERVICE_STOP => {
+                members(action::SERVICE_STOP)?.all(service_stop).map(Self::Service)
+            }
+            action::SERVICE_CONFIGURE => {
+                members(action::SERVICE_CONFIGURE)?.all(service_configure).map(Self::Service)
+            }
+            action::SERVICE_REFUSE => {
+                members(action::SERVICE_REFUSE)?.all(service_refuse).map(Self::Service)
             }
             _ => Ok(Self::Other { action: action.to_owned() }),
         }
@@ -128,6 +139,50 @@ fn clock_jump(members: &mut Members<'_>) -> Result<ClockJump, DecodeError> {
     })
 }
 
+fn service_start(members: &mut Members<'_>) -> Result<ServiceRecord, DecodeError> {
+    Ok(ServiceRecord::Start(ServiceStart {
+        version: members.parsed("version", LABEL)?,
+        pid: members.number_if("pid", "a whole number below 2^32", |pid| pid.try_into().ok())?,
+        listeners: members.listeners("listeners")?,
+        configuration: members.hash("configuration")?,
+        authentication: members.text_if(
+            "authentication",
+            Authentication::EXPECTED,
+            Authentication::parse,
+        )?,
+    }))
+}
+
+fn service_stop(members: &mut Members<'_>) -> Result<ServiceRecord, DecodeError> {
+    Ok(ServiceRecord::Stop(ServiceStop {
+        reason: members.text_if("reason", StopReason::EXPECTED, StopReason::parse)?,
+        records: members.number("records")?,
+    }))
+}
+
+fn service_configure(members: &mut Members<'_>) -> Result<ServiceRecord, DecodeError> {
+    Ok(ServiceRecord::Configure(ServiceConfigure {
+        what: members.text_if("what", Configured::EXPECTED, Configured::parse)?,
+        before: members.hash("before")?,
+        after: members.hash("after")?,
+    }))
+}
+
+fn service_refuse(members: &mut Members<'_>) -> Result<ServiceRecord, DecodeError> {
+    let kind = members.text("kind")?;
+    Ok(ServiceRecord::Refuse(ServiceRefuse {
+        who: members.text_if("who", "a principal, address or user, as kind says", |who| {
+            Who::parse(&kind, who)
+        })?,
+        reason: members.text_if("reason", RefuseReason::EXPECTED, RefuseReason::parse)?,
+        count: members.number_if("count", "a whole number from 1", NonZeroU64::new)?,
+        since: members.timestamp("since")?,
+        until: members.timestamp("until")?,
+    }))
+}
+
+const LABEL: &str = "a text of 1 to 256 bytes without control characters";
+const LISTENERS: &str = "an array of at most 8 texts of 1 to 256 bytes without control characters";
 const LOG_ID: &str = "32 lower-case hexadecimal digits";
 const ORIGIN: &str = "an origin";
 const KEY: &str = "a verifier key";
@@ -247,33 +302,62 @@ impl<'a> Members<'a> {
         self.text_if(member, "a timestamp", |text| Timestamp::parse(text.as_bytes()))
     }
 
-    fn keys(&mut self, member: &'static str) -> Result<Vec<VerifierKey>, DecodeError> {
+    /// Takes an array of strings that each `T` is read from; perhaps empty.
+    fn array<T: FromStr>(
+        &mut self,
+        member: &'static str,
+        expected: &'static str,
+    ) -> Result<Vec<T>, DecodeError> {
         self.enter(member)?;
         let mut before = b'[';
-        let mut keys = Vec::new();
+        let mut items = Vec::new();
         loop {
             let offset = self.offset();
-            let error = self.value_error(offset, member, KEYS);
+            let error = self.value_error(offset, member, expected);
             if !self.scanner.takes(before) {
                 return Err(error);
             }
-            let key = self.string(member, KEYS)?;
-            keys.push(key.parse().ok().ok_or(error)?);
+            if before == b'[' && self.scanner.takes(b']') {
+                return Ok(items);
+            }
+            let text = self.string(member, expected)?;
+            items.push(text.parse().ok().ok_or(error)?);
             if self.scanner.takes(b']') {
-                return Ok(keys);
+                return Ok(items);
             }
             before = b',';
         }
     }
 
+    /// Takes an array of keys, not empty.
+    fn keys(&mut self, member: &'static str) -> Result<Vec<VerifierKey>, DecodeError> {
+        let keys = self.array(member, KEYS)?;
+        if keys.is_empty() { Err(self.value_error(self.offset(), member, KEYS)) } else { Ok(keys) }
+    }
+
+    fn listeners(&mut self, member: &'static str) -> Result<Listeners, DecodeError> {
+        let places = self.array(member, LISTENERS)?;
+        Listeners::new(places).ok_or_else(|| self.value_error(self.offset(), member, LISTENERS))
+    }
+
     fn number(&mut self, member: &'static str) -> Result<u64, DecodeError> {
+        self.number_if(member, "a whole number below 2^64", Some)
+    }
+
+    fn number_if<T>(
+        &mut self,
+        member: &'static str,
+        expected: &'static str,
+        read: impl FnOnce(u64) -> Option<T>,
+    ) -> Result<T, DecodeError> {
         self.enter(member)?;
         let (start, offset) = (self.scanner.offset(), self.offset());
         let digits = self.scanner.number().map(|()| self.scanner.since(start));
         let number = digits.ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
         number
             .and_then(|text| text.parse().ok())
-            .ok_or_else(|| self.value_error(offset, member, "a whole number below 2^64"))
+            .and_then(read)
+            .ok_or_else(|| self.value_error(offset, member, expected))
     }
 
     fn boolean(&mut self, member: &'static str) -> Result<bool, DecodeError> {

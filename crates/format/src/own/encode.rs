@@ -2,7 +2,7 @@
 
 use super::{
     Adopt, BEFORE_SIGNED, ClockBehind, ClockJump, Continues, Create, NewFormat, Prune, Recover,
-    Redact, action, text_to_sign,
+    Redact, ServiceRecord, action, text_to_sign,
 };
 use crate::event::{OWN_ACTOR, write_string};
 use crate::identity::{LogId, Origin};
@@ -29,6 +29,8 @@ pub enum Announcement {
     ClockBehind(ClockBehind),
     /// The clock jumped ahead, or such a jump is over.
     ClockJump(ClockJump),
+    /// What the service has the log say.
+    Service(ServiceRecord),
 }
 
 impl Announcement {
@@ -43,6 +45,7 @@ impl Announcement {
             Self::Format(_) => action::FORMAT,
             Self::ClockBehind(_) => action::CLOCK_BEHIND,
             Self::ClockJump(_) => action::CLOCK_JUMP,
+            Self::Service(what) => what.action(),
         }
     }
 
@@ -122,6 +125,36 @@ fn write_members(members: &mut Members<'_>, what: &Announcement) {
             members.name("believed");
             members.buf.extend_from_slice(if *believed { b"true" } else { b"false" });
         }
+        Announcement::Service(what) => write_service(members, what),
+    }
+}
+
+fn write_service(members: &mut Members<'_>, what: &ServiceRecord) {
+    match what {
+        ServiceRecord::Start(start) => {
+            members.text("version", start.version.as_str());
+            members.number("pid", start.pid.into());
+            members.texts("listeners", start.listeners.places());
+            members.text("configuration", &start.configuration.to_string());
+            members.text("authentication", start.authentication.as_str());
+        }
+        ServiceRecord::Stop(stop) => {
+            members.text("reason", stop.reason.as_str());
+            members.number("records", stop.records);
+        }
+        ServiceRecord::Configure(configure) => {
+            members.text("what", configure.what.as_str());
+            members.text("before", &configure.before.to_string());
+            members.text("after", &configure.after.to_string());
+        }
+        ServiceRecord::Refuse(refuse) => {
+            members.text("kind", refuse.who.kind());
+            members.text("who", &refuse.who.to_string());
+            members.text("reason", refuse.reason.as_str());
+            members.number("count", refuse.count.get());
+            members.text("since", &refuse.since.to_string());
+            members.text("until", &refuse.until.to_string());
+        }
     }
 }
 
@@ -144,15 +177,7 @@ fn write_prune(members: &mut Members<'_>, prune: &Prune) {
     members.number("format", prune.format);
     members.text("log_id", &prune.log_id.to_string());
     members.text("origin", prune.origin.as_str());
-    members.name("keys");
-    members.buf.push(b'[');
-    for (index, key) in prune.keys.iter().enumerate() {
-        if index > 0 {
-            members.buf.push(b',');
-        }
-        write_string(members.buf, &key.to_string());
-    }
-    members.buf.push(b']');
+    members.texts("keys", &prune.keys);
     members.number("first_kept_seq", prune.first_kept_seq);
     members.text("last_pruned_hash", &prune.last_pruned_hash.to_string());
     members.number("files", prune.files);
@@ -183,6 +208,18 @@ impl<'a> Members<'a> {
     fn text(&mut self, name: &str, text: &str) {
         self.name(name);
         write_string(self.buf, text);
+    }
+
+    fn texts(&mut self, name: &str, texts: &[impl ToString]) {
+        self.name(name);
+        self.buf.push(b'[');
+        for (index, text) in texts.iter().enumerate() {
+            if index > 0 {
+                self.buf.push(b',');
+            }
+            write_string(self.buf, &text.to_string());
+        }
+        self.buf.push(b']');
     }
 
     fn number(&mut self, name: &str, number: u64) {

@@ -14,6 +14,7 @@
 pub mod action;
 mod decode;
 mod encode;
+mod service;
 
 use std::fmt;
 use std::str::FromStr;
@@ -25,6 +26,11 @@ use crate::time::Timestamp;
 
 pub(crate) use decode::Metadata;
 pub use encode::{Announcement, OwnContext, write_own};
+pub use service::{
+    Authentication, Configured, LABEL_SIZE_MAX, LISTENERS_MAX, Label, Listeners, ParseLabelError,
+    RefuseReason, ServiceConfigure, ServiceRecord, ServiceRefuse, ServiceStart, ServiceStop,
+    StopReason, Who,
+};
 
 const SIGNED_HEADER: &[u8] = b"indelible signed record\n";
 const BEFORE_SIGNED: &[u8] = b",\"signed\":";
@@ -49,12 +55,8 @@ pub enum OwnRecord {
     ClockBehind(ClockBehind),
     /// The clock jumped ahead, or such a jump is over.
     ClockJump(ClockJump),
-    /// Written by the service; `metadata` is any object.
-    #[non_exhaustive]
-    Service {
-        /// The action, which begins with `indelible.service.`.
-        action: String,
-    },
+    /// Written by the service in front of the log.
+    Service(ServiceRecord),
     /// An action that this version does not know; `metadata` is any object.
     #[non_exhaustive]
     Other {
@@ -253,7 +255,8 @@ impl OwnRecord {
             Self::Format(_) => action::FORMAT,
             Self::ClockBehind(_) => action::CLOCK_BEHIND,
             Self::ClockJump(_) => action::CLOCK_JUMP,
-            Self::Service { action } | Self::Other { action } => action,
+            Self::Service(what) => what.action(),
+            Self::Other { action } => action,
         }
     }
 
@@ -268,7 +271,7 @@ impl OwnRecord {
             | Self::Recover(_)
             | Self::ClockBehind(_)
             | Self::ClockJump(_)
-            | Self::Service { .. }
+            | Self::Service(_)
             | Self::Other { .. } => None,
         }
     }

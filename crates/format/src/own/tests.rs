@@ -1,3 +1,5 @@
+use std::num::NonZeroU64;
+
 use super::*;
 use crate::chain::seal;
 use crate::checkpoint::Checkpoint;
@@ -65,6 +67,40 @@ fn announcements() -> Vec<Announcement> {
         Announcement::ClockBehind(ClockBehind { wall: time(6) }),
         Announcement::ClockJump(ClockJump { wall: time(7), counted: time(8), believed: false }),
     ]
+    .into_iter()
+    .chain(service_records().into_iter().map(Announcement::Service))
+    .collect()
+}
+
+fn label(text: &str) -> Label {
+    text.parse().unwrap()
+}
+
+fn service_records() -> Vec<ServiceRecord> {
+    let refuse = |who| {
+        let (reason, count) = (RefuseReason::TokenExpired, NonZeroU64::MAX);
+        let (since, until) = (time(9), time(10));
+        ServiceRecord::Refuse(ServiceRefuse { who, reason, count, since, until })
+    };
+    vec![
+        ServiceRecord::Start(ServiceStart {
+            version: label("0.4.0 \"beta\""),
+            pid: u32::MAX,
+            listeners: Listeners::new(vec![label(&"l".repeat(256)); 8]).unwrap(),
+            configuration: Hash::from_bytes([4; 32]),
+            authentication: Authentication::None,
+        }),
+        ServiceRecord::Stop(ServiceStop { reason: StopReason::Signal, records: u64::MAX }),
+        ServiceRecord::Configure(ServiceConfigure {
+            what: Configured::Certificates,
+            before: Hash::from_bytes([5; 32]),
+            after: Hash::from_bytes([6; 32]),
+        }),
+        refuse(Who::Principal(label("spiffe://example.com/agent/zoë"))),
+        refuse(Who::Address("192.0.2.7".parse().unwrap())),
+        refuse(Who::Address("::ffff:192.0.2.7".parse().unwrap())),
+        refuse(Who::User(u32::MAX)),
+    ]
 }
 
 fn written(what: &Announcement, salt: &str) -> Vec<u8> {
@@ -89,7 +125,8 @@ fn announced(own: &OwnRecord) -> Announcement {
         OwnRecord::Format(Signed { what, .. }) => Announcement::Format(what),
         OwnRecord::ClockBehind(what) => Announcement::ClockBehind(what),
         OwnRecord::ClockJump(what) => Announcement::ClockJump(what),
-        OwnRecord::Service { .. } | OwnRecord::Other { .. } => panic!("{own:?}"),
+        OwnRecord::Service(what) => Announcement::Service(what),
+        OwnRecord::Other { .. } => panic!("{own:?}"),
     }
 }
 
@@ -205,8 +242,9 @@ fn every_member_left_out_changed_in_type_or_renamed_is_refused() {
         );
         for (i, (name, value)) in members.iter().enumerate() {
             for other in ["null", "[]", "{}", "-1", "\"\\u0000\"", "tru"] {
-                let free_text = matches!(name.as_str(), "reason" | "file" | "quarantine");
-                if free_text && other.starts_with('"') {
+                let free_text = matches!(name.as_str(), "reason" | "file" | "quarantine")
+                    && !matches!(what, Announcement::Service(_));
+                if (free_text && other.starts_with('"')) || (name == "listeners" && other == "[]") {
                     continue;
                 }
                 assert!(parse(what.action(), &spelt(i, name, other)).is_err(), "{name} {other}");
@@ -269,14 +307,47 @@ fn a_checkpoint_that_a_log_continues_from_has_one_signature() {
 #[test]
 fn actions_that_this_version_does_not_know_have_any_metadata() {
     for metadata in ["", ",\"metadata\":{}", ",\"metadata\":{\"x\":[1]}"] {
-        let service = parse("indelible.service.start", metadata).unwrap();
-        assert!(
-            matches!(&service, OwnRecord::Service { action } if action == "indelible.service.start")
-        );
+        let service = parse("indelible.service.begin", metadata).unwrap();
+        assert_eq!(service.action(), "indelible.service.begin");
+        assert!(matches!(&service, OwnRecord::Other { .. }), "{service:?}");
         let other = parse("indelible.key.rotate", metadata).unwrap();
         assert!(matches!(&other, OwnRecord::Other { action } if action == "indelible.key.rotate"));
         assert!(other.verify_signed(b"{}", &log_id(), &[]));
         assert_eq!(other.action(), "indelible.key.rotate");
     }
-    assert!(parse("indelible.service.start", ",\"metadata\":[]").is_err());
+    assert!(parse("indelible.service.begin", ",\"metadata\":[]").is_err());
+}
+
+#[test]
+fn labels_and_listeners_are_bounded() {
+    let error = |text: &str| text.parse::<Label>().map_err(|e| e.to_string()).unwrap_err();
+    assert_eq!(label(&"x".repeat(256)).as_str().len(), LABEL_SIZE_MAX);
+    assert_eq!(error(&"x".repeat(257)), "a text of 257 bytes: 1 to 256 are allowed");
+    assert_eq!(error(""), "a text of 0 bytes: 1 to 256 are allowed");
+    for text in ["a\nb", "a\0", "\u{7f}", "\u{85}"] {
+        assert_eq!(error(text), "a text with a control character in it");
+    }
+    assert!(Listeners::new(vec![label("x"); LISTENERS_MAX]).is_some());
+    assert_eq!(Listeners::new(vec![label("x"); LISTENERS_MAX + 1]), None);
+}
+
+#[test]
+fn the_largest_service_record_fits_into_the_smallest_entry_limit() {
+    let worst = label(&"\"".repeat(256));
+    let start = ServiceRecord::Start(ServiceStart {
+        version: worst.clone(),
+        pid: u32::MAX,
+        listeners: Listeners::new(vec![worst.clone(); 8]).unwrap(),
+        configuration: Hash::from_bytes([4; 32]),
+        authentication: Authentication::Required,
+    });
+    let (reason, count) = (RefuseReason::Unauthenticated, NonZeroU64::MAX);
+    let (since, until) = (time(9), time(10));
+    let who = Who::Principal(worst);
+    let refuse = ServiceRecord::Refuse(ServiceRefuse { who, reason, count, since, until });
+    for what in [start, refuse] {
+        let line = written(&Announcement::Service(what), ",\"salt\":\"AAECAwQFBgcICQoLDA0ODw\"");
+        // The origin may have 255 bytes.
+        assert!(line.len() + 255 < 8 << 10, "{}", line.len());
+    }
 }

@@ -174,6 +174,7 @@ mod tests {
         assert!(lines[1..5].iter().all(|line| line.len() == 44), "{text}");
         assert_eq!(lines[5..8], ["", "example.com/audit", "5"]);
         assert!(GrowthBundle::is_begun_by(text.as_bytes()));
+        assert!(!GrowthBundle::is_begun_by(&text.as_bytes()[1..]));
     }
 
     #[test]

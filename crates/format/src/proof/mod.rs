@@ -19,6 +19,7 @@ pub mod growth;
 use std::ops::Range;
 
 use crate::chain::Hash;
+use crate::seeded::{self, Bug};
 use crate::tree::{NodeId, empty_root, fold_right, node_hash, subtrees};
 
 /// What an inclusion proof is about: record `index` in the tree over the first `size` records.
@@ -247,7 +248,7 @@ pub fn check_consistency(
             Side::Right => newer = node_hash(&newer, sibling),
         }
     }
-    check_older_root(*old_root, older)?;
+    seeded::unless(seeded::is(Bug::OlderRootUncompared), || check_older_root(*old_root, older))?;
     check_root(*new_root, newer)
 }
 

@@ -151,6 +151,10 @@ impl<'a> Record<'a> {
     ) -> Result<Self, DecodeError> {
         let link = Link::split(line)?;
         let head = parse_head(line)?;
+        // A line has its link at least behind its head. The `}` of an entry alone would end the object before that.
+        if !line.get(..head.size).is_some_and(|head| head.ends_with(b",")) {
+            return Err(DecodeError::Head { offset: head.size, expected: "`,`" });
+        }
         if link.entry_head.get(head.size..) == Some(REDACTED) {
             return Ok(Self { line, head, link, body: Body::REDACTED });
         }

@@ -164,13 +164,25 @@ fn heads_are_read_alone_and_strictly() {
     for bad in ["", "-0", "00", "07", "0.0", "1e0", "\"0\"", "1000000000000000000", " 7", "+7"] {
         assert!(spelt(bad).is_err(), "{bad}");
     }
+    assert_eq!(
+        spelt("1000000000000000000"),
+        Err(DecodeError::Head {
+            offset: 7,
+            expected: "seq, 1 to 18 digits without a leading zero"
+        })
+    );
 }
 
 #[test]
 fn debug_shows_no_content() {
     let line = sealed(format!("{HEAD}{PLAIN},\"metadata\":{{\"password\":\"secret\"}}"));
-    let shown = format!("{:?}", Record::parse(&line).unwrap());
+    let record = Record::parse(&line).unwrap();
+    let shown = format!("{record:?}");
     assert!(shown.contains("seq: 7") && !shown.contains("secret"), "{shown}");
+    let Content::Event(event) = record.content() else { panic!("{shown}") };
+    let shown = format!("{event:?}");
+    assert!(shown.starts_with("Fields { event_id: None, action: \"c\", size: 72"), "{shown}");
+    assert!(!shown.contains("secret"), "{shown}");
 }
 
 proptest! {
@@ -287,6 +299,18 @@ fn only_the_logs_own_records_are_always_checked_in_full() {
         let mut changed = sealed(format!("{HEAD}{PLAIN}"));
         changed[60] ^= 1;
         assert!(matches!(Record::parse_to(&changed, depth), Err(DecodeError::HashMismatch { .. })));
+    }
+}
+
+#[test]
+fn nothing_of_a_line_stands_behind_the_end_of_its_entry() {
+    let ended = format!("{}}}", HEAD.trim_end_matches(','));
+    for line in [sealed(&ended), sealed(format!("{ended},{PLAIN}"))] {
+        let at = DecodeError::Head { offset: HEAD.len() - 1, expected: "`,`" };
+        assert_eq!(Record::parse_newer(&line).unwrap_err(), at);
+        for depth in [Depth::Link, Depth::Form] {
+            assert_eq!(Record::parse_to(&line, depth).unwrap_err(), at);
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use self::copy::{Copied, Target, remove};
 pub use self::error::BackupError;
-use self::snapshot::{Notes, Part, snapshot};
+use self::snapshot::{Notes, Part, first_seq, snapshot};
 use crate::io::{IoFailure, Operation, exists};
 use crate::layout::Layout;
 use crate::opening::is_log;
@@ -150,15 +150,20 @@ fn copy_all(storage: &dyn Storage, from: &Layout, partial: &Layout) -> Result<Ba
     Err(BackupError::KeepsChanging { folder: from.folder().to_path_buf(), attempts: ATTEMPTS_MAX })
 }
 
-/// One copy; `None` where a segment was gone when it was its turn.
+/// One copy; `None` where a segment was gone when it was its turn, or the record that announces it.
 fn attempt(
     storage: &dyn Storage,
     from: &Layout,
     mut target: Target<'_>,
 ) -> Result<Option<Backup>, BackupError> {
+    let first_seq = first_seq(storage, from)?;
     let Some(notes) = Notes::read(storage, from)? else { return Ok(None) };
     let Some(mut parts) = snapshot(storage, from)? else { return Ok(None) };
-    notes.leave_out_later(storage, from, &mut parts)?;
+    let left_out_later = notes.leave_out_later(storage, from, &mut parts)?;
+    // What was pruned since is announced in a segment that is left out: the copy would begin nobody knows why.
+    if left_out_later && parts.first().and_then(Part::first_seq) != first_seq {
+        return Ok(None);
+    }
     target.notes(&notes)?;
     let (mut last_seq, mut left_out) = (None, 0);
     let count = parts.len();

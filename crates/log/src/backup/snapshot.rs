@@ -52,27 +52,29 @@ impl Notes {
     }
 
     /// Leaves out the segments that a rotation began after the notes were read: the copy would have no note of that
-    /// boundary. A boundary that the log itself has no note of is left as it is, as evidence.
+    /// boundary. A boundary that the log itself has no note of is left as it is, as evidence. Tells whether any was left
+    /// out.
     pub(super) fn leave_out_later(
         &self,
         storage: &dyn Storage,
         layout: &Layout,
         parts: &mut Vec<Part>,
-    ) -> Result<(), IoFailure> {
+    ) -> Result<bool, IoFailure> {
         let mark = self.mark().unwrap_or(0);
         let later = |part: &Part| {
             part.first_seq().filter(|first| *first >= mark && !self.noted.contains(first))
         };
         let boundaries = || parts.iter().enumerate().skip(1);
         if !boundaries().any(|(_, part)| later(part).is_some()) {
-            return Ok(());
+            return Ok(false);
         }
         let now = sizes(&read_file(storage, layout, Named::History)?.unwrap_or_default());
         let first = boundaries().find(|(_, part)| later(part).is_some_and(|at| now.contains(&at)));
-        if let Some(index) = first.map(|(index, _)| index) {
+        let first = first.map(|(index, _)| index);
+        if let Some(index) = first {
             parts.truncate(index);
         }
-        Ok(())
+        Ok(first.is_some())
     }
 }
 
@@ -158,6 +160,16 @@ impl Part {
     fn is(&self, segment: &Segment) -> bool {
         let grown = self.first_line.is_none();
         segment.id == self.id && (grown || segment.first_line == self.first_line)
+    }
+}
+
+/// Where the oldest segment begins; `None` where there is none, or it went away meanwhile.
+pub(super) fn first_seq(storage: &dyn Storage, layout: &Layout) -> Result<Option<u64>, IoFailure> {
+    let Some(oldest) = numbers(storage, layout)?.first().copied() else { return Ok(None) };
+    match Segment::open(storage, layout, oldest, Access::Read) {
+        Ok(segment) => Ok(segment.first.map(|first| first.seq)),
+        Err(failure) if failure.is_not_found() => Ok(None),
+        Err(failure) => Err(failure),
     }
 }
 

@@ -56,6 +56,30 @@ pub enum ProveError {
         /// Records that the latest checkpoint covers.
         size: u64,
     },
+    /// No checkpoint covers a tree of that many records.
+    #[error("no checkpoint covers {size} records yet: the latest covers {covered}")]
+    SizeNotCovered {
+        /// Records of the tree that was asked for.
+        size: u64,
+        /// Records that the latest checkpoint covers.
+        covered: u64,
+    },
+    /// The record is not in the tree that was asked for.
+    #[error("record {seq} is not among the first {size} records")]
+    OutsideTree {
+        /// The record.
+        seq: u64,
+        /// Records of the tree.
+        size: u64,
+    },
+    /// The older tree that was asked for has more records than the newer one.
+    #[error("a log does not grow from {from} records to {to}")]
+    Backwards {
+        /// Records of the older tree.
+        from: u64,
+        /// Records of the newer tree.
+        to: u64,
+    },
     /// Retention removed the line; its leaf is still in the tree.
     #[error(
         "record {seq} was pruned, the oldest that is left is {first}: the tree still proves it, but only to who kept \

@@ -13,6 +13,8 @@
 //! Spec: `docs/spec/proofs.md`.
 
 mod error;
+mod sizes;
+mod tiles;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,13 +24,12 @@ use indelible_format::checkpoint::{Checkpoint, Opened};
 use indelible_format::note::{Note, VerifierKey};
 use indelible_format::proof::bundle::{Bundle, BundleError};
 use indelible_format::proof::growth::{GrowthBundle, open_kept};
-use indelible_format::proof::{
-    Growth, Inclusion, ProofError, check_consistency, check_inclusion, consistency, inclusion,
-};
+use indelible_format::proof::{Growth, Inclusion, ProofError, check_inclusion, inclusion};
 use indelible_format::record::{Content, Record};
 use indelible_format::tree::{NodeId, leaf_hash};
 
 pub use self::error::ProveError;
+pub use self::sizes::{ConsistencyProof, InclusionProof};
 use crate::error::OpenError;
 use crate::history;
 use crate::io::IoFailure;
@@ -80,6 +81,11 @@ impl Prover {
             return Err(ProveError::NotALog { folder: folder.to_path_buf() });
         }
         Ok(Self { storage, layout, keys: Vec::new() })
+    }
+
+    /// A prover about a log that is open here, whose key is known.
+    pub(crate) fn of_open(storage: Arc<dyn Storage>, layout: Layout, key: VerifierKey) -> Self {
+        Self { storage, layout, keys: vec![key] }
     }
 
     /// Adds a key that is known from elsewhere. With one or more, only their signatures count; without, those of the
@@ -169,9 +175,8 @@ impl Prover {
         let own = rows.frontier(kept.size)?.map(|frontier| frontier.root());
         let own = own.ok_or(ProveError::RowsShort { size: newer.size })?;
         let growth = Growth { from: kept.size, to: newer.size };
-        let proof = consistency(growth, |node| self.node(node, newer.size))?;
         // What the rows say of the older tree is bound to the signed root first; only then does it speak against `kept`.
-        check_consistency(&proof, growth, &own, &newer.root).map_err(ProveError::Rows)?;
+        let proof = self.checked_consistency(growth, &own, &newer.root, newer.size)?;
         if own != kept.root {
             let (size, expected) = (kept.size, kept.root);
             return Err(ProveError::NotAContinuation { size, expected, found: own });

@@ -55,8 +55,9 @@ impl Backward {
             return Ok(Step::Ended);
         };
         let last = last_seq_of(&segment)?;
-        if let Some(absent) = absent_between(last, &at.segment, self.from, self.end.before()) {
-            sink(Err(absent));
+        let absent = absent_between(last, &at.segment, self.from, self.end.before());
+        if let Some((from, to)) = absent {
+            sink(Err(ReadError::Absent { from, to }));
         }
         let end = segment.last_line_start(segment.size)?;
         if end < segment.size {

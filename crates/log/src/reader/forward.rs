@@ -4,7 +4,8 @@
 //! - the segment under way stays open, so that it may be renamed and removed; the one behind it is looked for only when
 //!   it is read to its end;
 //! - a segment is left for the next one only after its size was asked again: from the moment that a newer one exists,
-//!   nothing is added to it. So nothing is missed, and nothing comes twice.
+//!   nothing is added to it. So nothing is missed, and nothing comes twice;
+//! - records that are gone are told of also where the end stood before them when that was found.
 
 use super::ReadError;
 use super::blocks::Blocks;
@@ -26,6 +27,8 @@ pub(super) struct Forward {
     at: Option<At>,
     /// The last record of the segments behind it.
     last_left: Option<u64>,
+    /// Absent records, the first and the last, that stand behind the end: told of once it is further on.
+    owed: Option<(u64, u64)>,
     blocks: Blocks,
     /// Whether records that are absent before the first one are told of.
     tells_of_pruned: bool,
@@ -42,7 +45,8 @@ struct At {
 impl Forward {
     pub(super) fn new(source: Source, from: u64, end: End) -> Self {
         let blocks = Blocks::default();
-        Self { source, from, end, at: None, last_left: None, blocks, tells_of_pruned: false }
+        let (at, last_left, owed) = (None, None, None);
+        Self { source, from, end, at, last_left, owed, blocks, tells_of_pruned: false }
     }
 
     /// Tells also of records that are absent before the first one.
@@ -65,6 +69,10 @@ impl Forward {
         if self.from >= self.end.before() {
             return Ok(Step::Ended);
         }
+        if let Some((first, last)) = self.owed.take_if(|(first, _)| *first < self.end.before()) {
+            self.tell_absent(first, last, sink);
+            return Ok(Step::GoesOn);
+        }
         let Some(at) = &mut self.at else { return self.begin(sink) };
         if at.offset < at.end {
             let (block, next) = self.blocks.forward(&at.segment, at.offset, at.end)?;
@@ -86,11 +94,20 @@ impl Forward {
             && self.tells_of_pruned
             && first.seq > from
         {
-            sink(Err(ReadError::Absent { from, to: first.seq.min(self.end.before()) - 1 }));
+            self.tell_absent(from, first.seq - 1, sink);
         }
         let end = self.end.offset_in(&place.segment, place.offset)?;
         self.at = Some(At { segment: place.segment, offset: place.offset, end });
         Ok(Step::GoesOn)
+    }
+
+    /// Tells that the records from `first` to `last` are absent, as far as the end lets it; the rest is owed.
+    fn tell_absent(&mut self, first: u64, last: u64, sink: &mut dyn FnMut(Hit<'_>)) {
+        let before = self.end.before();
+        if first < before {
+            sink(Err(ReadError::Absent { from: first, to: last.min(before - 1) }));
+        }
+        self.owed = (last >= before).then_some((first.max(before), last));
     }
 
     /// Goes on behind what is read: in a segment that has grown, or in the next one.
@@ -122,15 +139,19 @@ impl Forward {
         if at.offset < at.segment.size {
             sink(Err(ReadError::Unended { file: at.segment.name(), offset: at.offset }));
         }
-        for attempt in 1..=GAP_ATTEMPTS {
-            match absent_between(last, &segment, self.from, self.end.before()) {
-                Some(absent) if attempt == GAP_ATTEMPTS => sink(Err(absent)),
-                Some(_) => {
-                    let again = newer(storage.as_ref(), layout, &at.segment)?;
-                    segment = again.unwrap_or(segment);
-                }
-                None => break,
+        let from = self.from;
+        let absent = |segment: &Segment| absent_between(last, segment, from, u64::MAX);
+        let mut gap = absent(&segment);
+        for _ in 1..GAP_ATTEMPTS {
+            if gap.is_none() {
+                break;
             }
+            let again = newer(storage.as_ref(), layout, &at.segment)?;
+            segment = again.unwrap_or(segment);
+            gap = absent(&segment);
+        }
+        if let Some((first, last)) = gap {
+            self.tell_absent(first, last, sink);
         }
         self.last_left = last;
         let end = self.end.offset_in(&segment, 0)?;

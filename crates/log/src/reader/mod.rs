@@ -144,6 +144,11 @@ impl Reader {
         self
     }
 
+    /// The log's folder.
+    pub(crate) fn folder(&self) -> &Path {
+        self.layout.folder()
+    }
+
     /// Seq of the oldest record in the folder; above 0 once records were pruned.
     ///
     /// # Errors

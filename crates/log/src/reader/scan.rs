@@ -114,15 +114,15 @@ pub(super) fn last_seq_of(segment: &Segment) -> Result<Option<u64>, IoFailure> {
     Ok(last.and_then(|(_, line)| intact_head(&line)).map(|head| head.seq))
 }
 
-/// The records from `from` on and before `before` that stand neither by `last`, the last one of a segment, nor in
-/// `newer`, the segment behind it; nothing where one can't tell.
+/// The first and the last of the records from `from` on and before `before` that stand neither by `last`, the last one
+/// of a segment, nor in `newer`, the segment behind it; nothing where one can't tell.
 pub(super) fn absent_between(
     last: Option<u64>,
     newer: &Segment,
     from: u64,
     before: u64,
-) -> Option<ReadError> {
+) -> Option<(u64, u64)> {
     let from = last?.saturating_add(1).max(from);
     let before = newer.intact_first()?.seq.min(before);
-    (from < before).then(|| ReadError::Absent { from, to: before.saturating_sub(1) })
+    (from < before).then(|| (from, before.saturating_sub(1)))
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use indelible_format::own::{Adopt, Announcement, OwnRecord, Recover, TailKind};
 use indelible_format::record::{Content, Record};
+use indelible_format::seeded::{self, Bug};
 
 use crate::error::OpenError;
 use crate::io::{IoFailure, Operation, exists};
@@ -133,7 +134,10 @@ impl Mend<'_> {
         let Some(torn) = self.tail.torn.as_ref().filter(|torn| torn.kind != TailKind::NoLf) else {
             return Ok(());
         };
-        self.quarantine().put(self.tail.last.seq + 1, &torn.bytes)?;
+        let unkept = seeded::is(Bug::CutsWithoutQuarantine);
+        seeded::unless(unkept, || {
+            self.quarantine().put(self.tail.last.seq + 1, &torn.bytes).map(drop)
+        })?;
         let (file, path) = (&self.tail.segment.file, &self.tail.segment.path);
         file.truncate(self.tail.end).map_err(IoFailure::of(Operation::Truncate, path))?;
         file.sync_data().map_err(IoFailure::of(Operation::Sync, path))?;
@@ -197,6 +201,9 @@ impl Mend<'_> {
     fn untold_repairs(&self, offset: u64) -> Result<Vec<Recover>, OpenError> {
         let mut repairs = Vec::new();
         for (file, bytes) in self.untold_files()? {
+            if seeded::is(Bug::QuarantineUntold) {
+                continue;
+            }
             let kind = match classify(&bytes, offset) {
                 Tail::Torn(kind) => kind,
                 Tail::TooLong | Tail::NotTorn => TailKind::Partial,

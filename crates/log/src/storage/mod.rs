@@ -9,6 +9,8 @@
 //! - what a method's `# Durability` section does not promise may be gone after a crash, and folder operations of one
 //!   folder become durable in the order in which they were made.
 //!
+//! `SyncGate` stands between a log that is open and its disk: a failed sync is the last one.
+//!
 //! It does not know what a segment, a row or a checkpoint is.
 
 use std::fmt;
@@ -18,6 +20,9 @@ use std::path::Path;
 pub mod local;
 #[cfg(feature = "simulated-disk")]
 pub mod simulated;
+mod sync_gate;
+
+pub(crate) use self::sync_gate::SyncGate;
 
 /// A file system, as far as a log needs one.
 #[expect(clippy::missing_errors_doc, reason = "each fails as the system call that its name tells")]
@@ -40,6 +45,14 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// # Durability
     /// When it returns, every creation, rename and removal made in `folder` before the call is on the disk.
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+    /// Syncs a folder that the log lies in and does not own: as [`Storage::sync_folder`], but nothing of the folder may be
+    /// changed for it, its times neither.
+    ///
+    /// # Durability
+    /// As [`Storage::sync_folder`]. That the file system has lost its journal may be told only by the next sync of a file.
+    fn sync_outer_folder(&self, folder: &Path) -> io::Result<()> {
+        self.sync_folder(folder)
+    }
     /// Renames `from` to `to`; fails with `AlreadyExists` where `to` exists. One folder, or two siblings.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Renames `from` over `to`, atomically: the one rename that replaces (for `checkpoint`, and for rows that an explicit

@@ -118,3 +118,101 @@ pub(super) fn meaning(finding: &Finding) -> &'static str {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::report::tests::report;
+    use super::*;
+
+    fn next_step(finding: &Finding) -> Option<String> {
+        report(vec![finding.clone()]).next_step(finding)
+    }
+
+    #[test]
+    fn every_problem_means_something_and_its_meaning_begins_with_its_class() {
+        for problem in Problem::ALL {
+            let finding = Finding::new(*problem);
+            let begins = format!("{}: ", finding.class);
+            let meaning = meaning(&finding);
+            assert!(meaning.starts_with(&begins) && meaning.ends_with('.'), "{problem}: {meaning}");
+            // Faults, and what the next opening mends, say what to do; what is only worth knowing does not.
+            let to_do = finding.class.is_fault() || finding.class == FindingClass::TornTail;
+            assert_eq!(next_step(&finding).is_some(), to_do, "{problem}");
+        }
+    }
+
+    #[test]
+    fn what_it_means_is_what_can_explain_it() {
+        for (problem, said) in [
+            (Problem::TailTorn, "a crash explains it"),
+            (Problem::NulRun, "a disk can explain it"),
+            (Problem::CutOff, "something that was there is gone"),
+            (Problem::KeyOfAnotherLog, "the log that was asked for is not here"),
+            (Problem::ChainBroken, "only somebody who wrote explains it"),
+            (Problem::Adopted, "no signature covered while the log was closed"),
+            (Problem::Pruned, "removed by retention, announced and signed"),
+            (Problem::Redacted, "removed on purpose, announced and signed"),
+            (Problem::KeyUnknown, "neither for nor against the log"),
+            (Problem::KeptSignatureUnchecked, "who kept the checkpoint vouches for it"),
+            (Problem::NotAnchored, "nothing from outside the log was given"),
+            (Problem::FormNotChecked, "a newer program wrote it"),
+        ] {
+            let meaning = meaning(&Finding::new(problem));
+            assert!(meaning.contains(said), "{problem}: {meaning}");
+        }
+    }
+
+    #[test]
+    fn what_to_do_keeps_the_evidence_where_somebody_may_have_written() {
+        for (problem, said) in [
+            (Problem::TailTorn, "nothing: the next opening for appending cuts it off"),
+            (Problem::NulRun, "stop appending; copy the folder as it is (cp -a), quarantine/ too"),
+            (
+                Problem::OriginDiffers,
+                "look whether folder, key, checkpoints and receipts are of the",
+            ),
+            (
+                Problem::CutOff,
+                "copy the folder as it is (cp -a), as evidence, before anything else",
+            ),
+            (
+                Problem::ChainBroken,
+                "copy the folder as it is (cp -a), as evidence, before anything",
+            ),
+            (Problem::NoRecord, "copy the folder as it is (cp -a), as evidence"),
+        ] {
+            let step = next_step(&Finding::new(problem)).unwrap();
+            assert!(step.starts_with(said), "{problem}: {step}");
+        }
+        let finding = Finding::new(Problem::NoRecord);
+        let empty = Report { segments: 0, ..report(vec![finding.clone()]) };
+        let step = empty.next_step(&finding).unwrap();
+        assert!(
+            step.starts_with("look whether the path is right and its volume mounted"),
+            "{step}"
+        );
+    }
+
+    #[test]
+    fn no_flag_is_advised_that_was_given() {
+        let against = |keys, checkpoints, receipts| {
+            let anchors = Anchoring { keys, checkpoints, receipts, ..Anchoring::default() };
+            Report { anchors, ..report(vec![]) }.what_else_to_hold()
+        };
+        let kept = "it, and every other copy of it, against what was kept elsewhere: ";
+        assert_eq!(against(0, 0, 0), format!("{kept}--key, --checkpoint, --receipts"));
+        assert_eq!(against(1, 1, 1), "every other copy of it against the same");
+        let more = "every other copy of it against the same, and all of them against what else was kept elsewhere: ";
+        assert_eq!(against(1, 0, 0), format!("{more}--checkpoint, --receipts"));
+        assert_eq!(against(0, 1, 1), format!("{more}--key"));
+        // Given, and of no use.
+        for (problem, left) in [
+            (Problem::KeptForged, "--key, --receipts"),
+            (Problem::KeptOfAnotherLog, "--key, --receipts"),
+            (Problem::ReceiptOfAnotherLog, "--key, --checkpoint"),
+        ] {
+            let report = report(vec![Finding::new(problem)]);
+            assert_eq!(report.what_else_to_hold(), format!("{more}{left}"), "{problem}");
+        }
+    }
+}

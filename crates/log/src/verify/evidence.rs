@@ -157,6 +157,17 @@ mod tests {
     }
 
     #[test]
+    fn bits_of_lines_that_are_long_are_not_tried() {
+        let mut line =
+            b"{\"seq\":5,\"timestamp\":\"2026-01-02T03:04:05.000000000Z\",\"actor\":\"".to_vec();
+        line.extend(vec![b'x'; MENDED_SIZE_MAX]);
+        line.extend_from_slice(b"\",\"action\":\"b\",\"resource\":\"c\"");
+        seal(&mut line, 0, &Hash::ZERO);
+        flip(&mut line, 90, 1);
+        assert_eq!(one_flipped_bit(&line, line.len()), None);
+    }
+
+    #[test]
     fn two_flipped_bits_are_not_explained() {
         let mut bytes = [record(5).as_slice(), b"\n"].concat();
         let line_size = bytes.len() - 1;

@@ -283,6 +283,17 @@ mod tests {
     }
 
     #[test]
+    fn a_finding_says_what_it_has_of_place_and_values() {
+        let finding = || Finding::new(Problem::CutOff);
+        let text = "the log ends before a signed checkpoint does";
+        assert_eq!(finding().to_string(), text);
+        assert_eq!(finding().in_file("audit.log").to_string(), format!("audit.log: {text}"));
+        assert_eq!(finding().record(7).to_string(), format!("record 7: {text}"));
+        assert_eq!(finding().expected("8").to_string(), format!("{text} (expected 8)"));
+        assert_eq!(finding().found("7").to_string(), format!("{text} (found 7)"));
+    }
+
+    #[test]
     fn codes_are_distinct_and_spelt_with_hyphens() {
         let mut codes: Vec<_> = Problem::ALL.iter().map(|p| p.code()).collect();
         codes.sort_unstable();

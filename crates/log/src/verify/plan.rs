@@ -4,6 +4,7 @@
 //! - a [`Plan`] was the whole folder at one moment: where segments moved under the look, it looks again;
 //! - one descriptor at a time, however many segments there are.
 
+use indelible_format::chain::LINK_SUFFIX_SIZE;
 use indelible_format::identity::{LogId, Origin};
 use indelible_format::note::VerifierKey;
 use indelible_format::own::{Create, OwnRecord, Prune};
@@ -17,6 +18,8 @@ use crate::storage::{Access, FileId, Storage};
 
 /// Lines of a segment among which its first intact record is sought.
 const LINES_MAX: u32 = 8;
+/// What every record begins with.
+const HEAD: &[u8] = b"{\"seq\":";
 /// What every link begins with.
 const BEFORE_LINK: &[u8] = b",\"_prev_hash\":\"";
 
@@ -152,13 +155,12 @@ impl Plan {
 /// first record that is.
 fn first_seq(segment: &Segment) -> Option<u64> {
     let mut lines = segment.lines(0);
-    // A line feed may be what was changed: then it is links that tell how many records stood there.
-    let (mut before, mut tied) = (0, 0);
+    let (mut before, mut stood) = (0, Stood::default());
     for _ in 0..LINES_MAX {
         let Ok(Some(Line::Whole { bytes, .. })) = lines.next_line() else { break };
         // A redacted record is known by its form alone.
         if let Ok(record) = Record::parse_newer(bytes) {
-            let before = if before == 0 { 0 } else { tied.max(1) };
+            let before = if before == 0 { 0 } else { stood.records.max(1) };
             return record.seq().checked_sub(before);
         }
         if memchr::memchr(0, bytes).is_some() {
@@ -166,9 +168,46 @@ fn first_seq(segment: &Segment) -> Option<u64> {
             break;
         }
         before += 1;
-        tied += to_u64(memchr::memmem::find_iter(bytes, BEFORE_LINK).count());
+        stood.line(bytes);
     }
     segment.first.as_ref().map(|head| head.seq)
+}
+
+/// How many records stood in lines that are none. A line feed may be what was changed: then one line is two records, or two
+/// lines are one.
+///
+/// Heads and links count where they stand at an edge of a record: a client may write the like of them anywhere else.
+#[derive(Debug, Default)]
+struct Stood {
+    records: u64,
+    /// Whether the last of them began, and has not ended yet.
+    open: bool,
+}
+
+impl Stood {
+    fn line(&mut self, bytes: &[u8]) {
+        let joined = joined(bytes);
+        let begins = bytes.starts_with(HEAD);
+        let ends = bytes
+            .split_last_chunk::<LINK_SUFFIX_SIZE>()
+            .is_some_and(|(_, link)| link.starts_with(BEFORE_LINK));
+        let goes_on = self.open && !begins;
+        self.records += joined + u64::from((begins || ends) && !goes_on);
+        self.open = (begins || joined > 0 || self.open) && !ends;
+    }
+}
+
+/// How many records follow another one in the same line: a link, perhaps one byte that was the line feed, and a head.
+fn joined(bytes: &[u8]) -> u64 {
+    let follows = |at: usize| {
+        let behind = bytes.get(at + LINK_SUFFIX_SIZE..).unwrap_or_default();
+        let parted = behind.split_first().is_some_and(|(between, rest)| {
+            // Parted by a comma, they may stand in one record: a client may write so.
+            *between != b',' && rest.starts_with(HEAD)
+        });
+        behind.starts_with(HEAD) || parted
+    };
+    to_u64(memchr::memmem::find_iter(bytes, BEFORE_LINK).filter(|at| follows(*at)).count())
 }
 
 /// A segment whose first line can't be read from the medium.
@@ -212,5 +251,40 @@ fn identity(line: &[u8]) -> Option<Identity> {
         Some(Identity { log_id, origin, keys, seq })
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stood(lines: &[&[u8]]) -> u64 {
+        let mut stood = Stood::default();
+        for line in lines {
+            stood.line(line);
+        }
+        stood.records
+    }
+
+    #[test]
+    fn records_are_counted_by_the_edges_that_are_left_of_them() {
+        let (head, link) =
+            (b"{\"seq\":7,\"_prev_hash\":\"x\"".to_vec(), b",\"_prev_hash\":\"".to_vec());
+        let link = [link, vec![b'0'; LINK_SUFFIX_SIZE - 15]].concat();
+        let whole = [&head[..], &link].concat();
+        let (no_link, no_head) = ([&head[..], &link[1..]].concat(), whole[1..].to_vec());
+        assert_eq!(stood(&[&whole]), 1);
+        assert_eq!(stood(&[&no_link]), 1);
+        assert_eq!(stood(&[&no_head]), 1);
+        assert_eq!(stood(&[&no_link, &whole]), 2);
+        assert_eq!(stood(&[&no_link, &no_link]), 2);
+        assert_eq!(stood(&[&no_head, &no_head]), 2);
+        // Split by a line feed, and by two.
+        assert_eq!(stood(&[&head, &link]), 1);
+        assert_eq!(stood(&[&whole[..9], &whole[9..12], &whole[12..]]), 1);
+        // Joined by what was a line feed, and without it.
+        assert_eq!(stood(&[&[&whole[..], b"x", &whole].concat()]), 2);
+        assert_eq!(stood(&[&[&whole[..], &whole].concat(), &whole]), 3);
+        assert_eq!(stood(&[b"neither"]), 0);
     }
 }

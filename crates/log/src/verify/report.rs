@@ -317,6 +317,7 @@ impl<'a> JsonFinding<'a> {
 pub(super) mod tests {
     use super::*;
     use crate::verify::finding::Problem;
+    use crate::verify::stretches::Voucher;
 
     pub(in super::super) fn report(findings: Vec<Finding>) -> Report {
         Report {
@@ -412,6 +413,36 @@ pub(super) mod tests {
         let anchors = Anchoring { covered: Some(3), covered_from: 2, ..Anchoring::default() };
         let from = Report { anchors, ..report(vec![]) }.not_ruled_out();
         assert!(from.contains("record 2 is as it was"), "{from}");
+        let anchors = Anchoring { covered: Some(3), covered_from: 1, ..Anchoring::default() };
+        let from = Report { anchors, ..report(vec![]) }.not_ruled_out();
+        assert!(from.contains("records 1 to 2 are as they were"), "{from}");
+    }
+
+    #[test]
+    fn verdicts_and_vouchers_are_spelt_as_in_json() {
+        let stretch = |vouched_by| Stretch {
+            first_seq: 0,
+            last_seq: 2,
+            file: "audit.log".to_owned(),
+            offset: 0,
+            vouched_by,
+        };
+        for (verdict, spelt) in [
+            (Verdict::Sound, "sound"),
+            (Verdict::Torn, "torn"),
+            (Verdict::Broken, "broken"),
+            (Verdict::Unfinished, "unfinished"),
+        ] {
+            assert_eq!(verdict.to_string(), spelt);
+        }
+        for vouched_by in [Voucher::Chain, Voucher::PartlySigned, Voucher::Signed] {
+            let of = Report { stretches: vec![stretch(vouched_by)], ..report(vec![]) };
+            let json: serde_json::Value = serde_json::from_str(&of.to_json()).unwrap();
+            assert_eq!(json["stretches"][0]["vouched_by"], vouched_by.as_str());
+        }
+        let stopped = Report { complete: false, ..report(vec![]) };
+        let json: serde_json::Value = serde_json::from_str(&stopped.to_json()).unwrap();
+        assert_eq!(json["verdict"], "unfinished");
     }
 
     #[test]
@@ -430,7 +461,8 @@ pub(super) mod tests {
             let line = format!("| `{}` | `{class}` | {problem} |", problem.code());
             assert!(page.lines().any(|there| there == line), "no line in the page: {line}");
         }
-        let (_, problems) = page.split_once("## Problems").unwrap();
+        let (_, problems) = page.split_once("\n## Problems\n").unwrap();
+        let (problems, _) = problems.split_once("\n## ").unwrap_or((problems, ""));
         let lines = problems.lines().filter(|line| line.starts_with("| `")).count();
         assert_eq!(lines, Problem::ALL.len(), "problems that there are no more");
     }

@@ -366,4 +366,136 @@ mod tests {
         }
         assert!(report.text(80).contains("where          audit.log.2 at byte 502, record 8\n"));
     }
+
+    /// The report in lines that nothing breaks, but for the longest.
+    fn wide(report: &Report) -> String {
+        report.text(120)
+    }
+
+    #[test]
+    fn the_first_sentence_says_the_verdict_and_what_it_rests_on() {
+        let anchors = |checkpoints_unknown| Anchoring {
+            keys: 1,
+            checkpoints_unknown,
+            ..Anchoring::default()
+        };
+        let anchored = |findings, unknown| Report {
+            anchored: true,
+            anchors: anchors(unknown),
+            ..report(findings)
+        };
+        let torn = || vec![Finding::new(Problem::TailTorn)];
+        let unfinished = Report { complete: false, ..report(vec![]) };
+        for (report, first) in [
+            (anchored(vec![], 0), "sound: every check passed\nnot ruled out, since a key"),
+            (
+                anchored(vec![], 1),
+                "sound: every check passed, but a kept checkpoint was not compared, since no known key signed it\n",
+            ),
+            (
+                anchored(vec![], 2),
+                "sound: every check passed, but 2 kept checkpoints were not compared, since no known key signed them\n",
+            ),
+            (report(vec![]), "sound, but not anchored: every check passed; not ruled out, since"),
+            (
+                anchored(torn(), 0),
+                "torn: every check passed, up to a tail as a crash leaves it\nnot ruled out, since a key",
+            ),
+            (
+                report(torn()),
+                "torn, and not anchored: every check passed, up to a tail as a crash leaves it; not ruled out,",
+            ),
+            (
+                unfinished.clone(),
+                "unfinished: stopped before everything was looked at; nothing wrong was found until then\n\
+                 not ruled out: anything about what was not looked at\n",
+            ),
+            (
+                Report { findings: vec![Finding::new(Problem::CutOff)], ..unfinished },
+                "BROKEN: one thing is wrong with this log\nit was stopped before everything was looked at\n",
+            ),
+            (
+                report(vec![Finding::new(Problem::CutOff), Finding::new(Problem::RowsDiffer)]),
+                "BROKEN: 2 things are wrong with this log; look at the first, others may follow from it\n\n",
+            ),
+        ] {
+            let text = wide(&report);
+            assert!(text.starts_with(first), "{first}\n---\n{text}");
+        }
+    }
+
+    #[test]
+    fn findings_beyond_a_dozen_are_counted() {
+        let finding = |seq| Finding::new(Problem::HashMismatch).in_file("audit.log").record(seq);
+        let many = |count| Report { suppressed: 5, ..report((0..count).map(finding).collect()) };
+        let text = wide(&many(12));
+        assert!(text.contains("and 5 more; --json has all that were kept\n"), "{text}");
+        let text = wide(&many(15));
+        assert!(text.contains("and 8 more; --json has all that were kept\n"), "{text}");
+        assert!(text.contains("audit.log: record 11: the hash"), "{text}");
+        assert!(!text.contains("record 12"), "{text}");
+        let few = wide(&Report { suppressed: 0, ..many(12) });
+        assert!(!few.contains("more; --json"), "{few}");
+        assert!(few.contains("\nwhere          audit.log, record 0\n"), "{few}");
+    }
+
+    #[test]
+    fn stretches_say_who_vouches_for_them_and_beyond_a_dozen_are_counted() {
+        let stretch = |first_seq, vouched_by| Stretch {
+            first_seq,
+            last_seq: first_seq + 9,
+            file: "audit.log".to_owned(),
+            offset: first_seq * 100,
+            vouched_by,
+        };
+        let vouchers = [Voucher::Chain, Voucher::PartlySigned, Voucher::Signed];
+        let stretches: Vec<_> = (0..).step_by(10).zip(vouchers).collect();
+        let stretches: Vec<_> = stretches.into_iter().map(|(seq, by)| stretch(seq, by)).collect();
+        let text = wide(&Report { stretches: stretches.clone(), ..report(vec![]) });
+        let told = "still agree    records 0 to 9, from audit.log at byte 0: by their chain alone\n\
+                    \x20              records 10 to 19, from audit.log at byte 1000: in part as signed\n\
+                    \x20              records 20 to 29, from audit.log at byte 2000: as signed\n\n";
+        assert!(text.contains(told), "{text}");
+        let many = vec![stretch(0, Voucher::Chain); 14];
+        let text = wide(&Report { stretches: many, stretches_left_out: 7, ..report(vec![]) });
+        assert!(text.contains("\n               and 9 more\n\n"), "{text}");
+        // One that is whole needs no words.
+        let one = Report { stretches: stretches[..1].to_vec(), ..report(vec![]) };
+        assert!(!wide(&one).contains("still agree"));
+    }
+
+    #[test]
+    fn what_it_was_held_against_is_counted() {
+        let nothing = Anchoring::default();
+        for (anchors, said) in [
+            (nothing, "nothing but itself: its own key is no anchor"),
+            (
+                Anchoring { checkpoints_unknown: 1, ..nothing },
+                "nothing but itself: its own key is no anchor; not against a kept checkpoint by an unknown key",
+            ),
+            (Anchoring { keys: 1, ..nothing }, "the key that was given"),
+            (Anchoring { keys: 3, ..nothing }, "the 3 keys that were given"),
+            (
+                Anchoring { checkpoints: 1, ..nothing },
+                "a kept checkpoint, and its own key, which is no anchor",
+            ),
+            (
+                Anchoring { checkpoints: 2, receipts: 1, ..nothing },
+                "2 kept checkpoints, a receipt, and its own key, which is no anchor",
+            ),
+            (
+                Anchoring {
+                    keys: 1,
+                    receipts: 7,
+                    receipts_pruned: 3,
+                    checkpoints_unknown: 2,
+                    ..nothing
+                },
+                "the key that was given, 7 receipts, of pruned records 3, so that of these only hashes were compared; \
+                 not against 2 kept checkpoints by unknown keys",
+            ),
+        ] {
+            assert_eq!(held_against(&anchors), said);
+        }
+    }
 }

@@ -6,6 +6,8 @@
 
 use std::path::PathBuf;
 
+use indelible_format::seeded::{self, Bug};
+
 use crate::error::HaltCause;
 use crate::in_place::stat_in_place;
 use crate::io::write_whole;
@@ -65,15 +67,24 @@ impl Active {
         write_whole(self.file.as_ref(), bytes).map_err(IoFailure::of(Operation::Write, &self.path))
     }
 
-    /// Syncs `more` bytes that were written, and makes sure that they are in the file at the path.
+    /// Syncs `more` bytes that were written, and makes sure that they are in the file at the path; `synced` is called in
+    /// between.
     ///
     /// # Durability
     /// On success they are on the disk.
-    pub(crate) fn sync(&mut self, storage: &dyn Storage, more: u64) -> Result<(), HaltCause> {
+    pub(crate) fn sync(
+        &mut self,
+        storage: &dyn Storage,
+        more: u64,
+        synced: impl FnOnce(),
+    ) -> Result<(), HaltCause> {
         let expected = self.size + more;
-        self.file
-            .sync_data()
+        let unsynced = seeded::is(Bug::AckBeforeSync)
+            || (self.size == 0 && seeded::is(Bug::FirstGroupUnsynced));
+        seeded::unless(unsynced, || self.file.sync_data())
+            .or_else(|e| if seeded::is(Bug::RetriedSync) { self.file.sync_data() } else { Err(e) })
             .map_err(|e| HaltCause::Io(IoFailure::new(Operation::Sync, &self.path, e)))?;
+        synced();
         let stat = stat_in_place(storage, &self.path, self.id)?;
         if stat.size != expected {
             let path = self.path.clone();

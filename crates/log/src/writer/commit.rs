@@ -8,10 +8,12 @@
 //! Who commits, and who waits, is `group`; what happens at a full file is `rotation`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use indelible_format::chain::{Hash, seal};
 use indelible_format::own::{Announcement, OwnContext, write_own};
 use indelible_format::record::write_head;
+use indelible_format::seeded::{self, Bug};
 use indelible_format::time::Timestamp;
 
 use crate::checkpoints::{PublishError, Publisher};
@@ -19,6 +21,7 @@ use crate::clock::Clock;
 use crate::error::{AppendError, Halt, HaltCause, Obstacle};
 use crate::io::{IoFailure, Operation};
 use crate::layout::Layout;
+use crate::observer::{CommittedGroup, Observation, Watch};
 use crate::options::GROUP_SIZE_MAX;
 use crate::pending::Outcome;
 use crate::receipt::Receipt;
@@ -26,6 +29,7 @@ use crate::segment::to_u64;
 use crate::signer::unsigned;
 use crate::storage::Storage;
 use crate::writer::active::Active;
+use crate::writer::group::Stored;
 use crate::writer::salts::Salts;
 use crate::writer::submission::Submission;
 use crate::writer::timekeeper::Timekeeper;
@@ -119,6 +123,8 @@ pub(crate) struct Committer {
     pub(crate) begins: Boundary,
     /// Rotated segments that are there, oldest first: the last one is `audit.log.1`.
     pub(crate) rotated: Vec<Boundary>,
+    /// Their bytes.
+    pub(crate) rotated_size: u64,
     /// How many of the oldest are announced as pruned and not yet removed.
     pub(crate) doomed: usize,
     /// Why they were not, where the disk refused.
@@ -129,6 +135,9 @@ pub(crate) struct Committer {
     /// Their hashes, for the tree.
     pub(crate) hashes: Vec<Hash>,
     pub(crate) halted: Option<Halt>,
+    pub(crate) watch: Watch,
+    /// What is still to be told of.
+    pub(crate) observations: Vec<Observation>,
 }
 
 /// What to do before a record can be added to the group.
@@ -143,14 +152,14 @@ enum Placed {
 
 impl Committer {
     /// Commits `submissions` in order, in as many groups as limits ask for; `settle` is told the outcome of each
-    /// stretch of them, in order.
+    /// stretch of them, in order, and what is stored with it.
     ///
     /// # Durability
     /// Each record that `settle` is given a receipt for is on the disk.
     pub(crate) fn commit(
         &mut self,
         submissions: &[Submission],
-        mut settle: impl FnMut(&[Submission], Vec<Outcome>),
+        mut settle: impl FnMut(&[Submission], Vec<Outcome>, Stored),
     ) {
         let mut rest = submissions;
         while !rest.is_empty() {
@@ -163,14 +172,40 @@ impl Committer {
                 outcomes.resize(failed, Err(self.failure(error)));
             }
             let (done, left) = rest.split_at_checked(outcomes.len()).unwrap_or((rest, &[]));
-            settle(done, outcomes);
+            settle(done, outcomes, self.stored());
+            self.tell_observer();
             rest = left;
+        }
+    }
+
+    /// Keeps what the observer is told once those who wait were told.
+    pub(crate) fn observe(&mut self, what: impl FnOnce(&Self) -> Observation) {
+        if !self.watch.is_absent() {
+            self.observations.push(what(self));
+        }
+    }
+
+    /// Tells the observer what was kept for it.
+    pub(crate) fn tell_observer(&mut self) {
+        for observation in self.observations.drain(..) {
+            self.watch.tell(|observer| observation.tell(observer));
+        }
+    }
+
+    /// The segments, and their bytes that are durable.
+    pub(crate) fn stored(&self) -> Stored {
+        let active = self.active.as_ref();
+        Stored {
+            segments: to_u64(self.rotated.len()) + u64::from(active.is_some()),
+            size: self.rotated_size + active.map_or(0, Active::size),
         }
     }
 
     /// What to tell those whose group failed.
     fn failure(&mut self, error: CommitError) -> AppendError {
-        if let CommitError::Halted(halt) | CommitError::Indeterminate(halt) = &error {
+        if let CommitError::Halted(halt) | CommitError::Indeterminate(halt) = &error
+            && !seeded::is(Bug::GoesOnAfterHalt)
+        {
             self.halted.get_or_insert_with(|| halt.clone());
         }
         error.into()
@@ -303,9 +338,6 @@ impl Committer {
         prefix: &[u8],
         announcements: &[Announcement],
     ) -> Result<(), CommitError> {
-        if prefix.is_empty() && announcements.is_empty() {
-            return Ok(());
-        }
         let durable = self.head;
         self.begin_group();
         self.buf.extend_from_slice(prefix);
@@ -338,9 +370,11 @@ impl Committer {
         durable: Head,
         committed: Result<(), CommitError>,
     ) -> Result<(), CommitError> {
-        match &committed {
-            Ok(()) => self.publisher.hand_over(&mut self.hashes),
-            Err(_) => self.head = durable,
+        if committed.is_ok() || seeded::is(Bug::SignsUnwritten) {
+            self.publisher.hand_over(&mut self.hashes);
+        }
+        if committed.is_err() {
+            self.head = durable;
         }
         committed
     }
@@ -351,14 +385,26 @@ impl Committer {
             return Err(HaltCause::Replaced { path: self.layout.segment(0) }.into());
         };
         active.reserve(to_u64(self.buf.len()), self.max_file_size);
+        let mut stopwatch = self.watch.stopwatch();
         if let Err(write) = active.write(&self.buf) {
             return Err(match active.cut_back() {
                 Ok(()) => CommitError::Refused(Obstacle::Io(write)),
                 Err(cut) => CommitError::Indeterminate(HaltCause::CutBack { write, cut }.into()),
             });
         }
+        let (write, mut sync) = (stopwatch.lap(), Duration::ZERO);
         active
-            .sync(self.storage.as_ref(), to_u64(self.buf.len()))
-            .map_err(|cause| CommitError::Indeterminate(cause.into()))
+            .sync(self.storage.as_ref(), to_u64(self.buf.len()), || sync = stopwatch.lap())
+            .map_err(|cause| CommitError::Indeterminate(cause.into()))?;
+        self.observe(|committer| {
+            Observation::Committed(CommittedGroup {
+                records: to_u64(committer.hashes.len()),
+                size: to_u64(committer.buf.len()),
+                write,
+                sync,
+                durable: committer.head.next_seq,
+            })
+        });
+        Ok(())
     }
 }

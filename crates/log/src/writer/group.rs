@@ -8,25 +8,43 @@
 //! - nothing that was accepted is dropped, and outcomes come in the order of `seq`.
 
 use std::cell::Cell;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::mem;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use crate::checkpoints::lock;
-use crate::error::{AppendError, Halt, HaltCause, NotRemoved, Obstacle};
-use crate::idempotency::{Sighting, Window};
+use indelible_format::seeded::{self, Bug};
+
+use crate::error::{AppendError, BatchError, Halt, HaltCause, NotRemoved, Obstacle};
+use crate::idempotency::{Digest, EventKey, Sighting, Window};
 use crate::io::IoFailure;
+use crate::observer::Watch;
 use crate::options::GROUP_SIZE_MAX;
-use crate::pending::{Outcome, Slot};
+use crate::pending::{Outcome, Slot, Waiters};
+use crate::sync::{Condvar, Mutex, MutexGuard, lock};
 use crate::writer::commit::Committer;
 use crate::writer::submission::Submission;
 
-/// What a caller does when the queue is full.
+/// What is queued and not yet taken to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum WhenFull {
-    Wait,
-    Refuse,
+#[non_exhaustive]
+pub struct Waiting {
+    /// How many events.
+    pub events: usize,
+    /// Bytes that they take.
+    pub size: usize,
+    /// Most bytes that may wait: [`Options::with_queue_size_max`](crate::Options::with_queue_size_max).
+    pub limit: usize,
+}
+
+/// The segments of a log, the active one among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stored {
+    /// How many.
+    pub segments: u64,
+    /// Bytes of theirs that are durable.
+    pub size: u64,
 }
 
 /// Where the outcome of an accepted event will be.
@@ -47,6 +65,7 @@ pub(crate) struct Writer {
     changed: Condvar,
     committer: Mutex<Committer>,
     size_max: usize,
+    watch: Watch,
 }
 
 #[derive(Debug)]
@@ -61,6 +80,7 @@ struct Queue {
     window_state: WindowState,
     durable: u64,
     not_removed: Option<NotRemoved>,
+    stored: Stored,
 }
 
 #[derive(Debug)]
@@ -88,6 +108,7 @@ impl Writer {
         size_max: usize,
     ) -> Self {
         let (durable, not_removed) = (committer.head.next_seq, committer.not_removed());
+        let (stored, watch) = (committer.stored(), committer.watch.clone());
         Self {
             queue: Mutex::new(Queue {
                 waiting: VecDeque::new(),
@@ -99,11 +120,13 @@ impl Writer {
                 window_state,
                 durable,
                 not_removed,
+                stored,
             }),
             work: Condvar::new(),
             changed: Condvar::new(),
             committer: Mutex::new(committer),
             size_max,
+            watch,
         }
     }
 
@@ -130,25 +153,36 @@ impl Writer {
         lock(&self.queue).not_removed.clone()
     }
 
-    /// Queues `submissions` in order. Where the queue is full it waits, or refuses them all.
+    pub(crate) fn waiting(&self) -> Waiting {
+        let queue = lock(&self.queue);
+        let (events, size) = (queue.waiting.len(), queue.waiting_size);
+        Waiting { events, size, limit: self.size_max }
+    }
+
+    pub(crate) fn stored(&self) -> Stored {
+        lock(&self.queue).stored
+    }
+
+    /// Queues `submissions` in order, or none of them; it never waits.
+    pub(crate) fn try_submit(
+        &self,
+        submissions: Vec<Submission>,
+    ) -> Result<Vec<Accepted>, BatchError> {
+        let mut accepted = Vec::with_capacity(submissions.len());
+        let mut queue = lock(&self.queue);
+        queue.check_all(&submissions, self.size_max)?;
+        accepted.extend(submissions.into_iter().map(|submission| queue.accept(submission)));
+        self.wake_writer(&queue);
+        Ok(accepted)
+    }
+
+    /// Queues `submissions` in order, waiting where the queue is full.
     pub(crate) fn submit(
         &self,
         submissions: Vec<Submission>,
-        when_full: WhenFull,
     ) -> Result<Vec<Accepted>, AppendError> {
-        let size: usize = submissions.iter().map(Submission::size).sum();
         let mut accepted = Vec::with_capacity(submissions.len());
         let mut queue = lock(&self.queue);
-        if when_full == WhenFull::Refuse && queue.waiting_size + size > self.size_max {
-            let (waiting, limit) = (queue.waiting_size, self.size_max);
-            return Err(AppendError::QueueFull { waiting, limit, size });
-        }
-        if when_full == WhenFull::Refuse
-            && matches!(queue.window_state, WindowState::Rebuilding)
-            && submissions.iter().any(|submission| submission.key.is_some())
-        {
-            return Err(AppendError::NotReady);
-        }
         'next: for submission in submissions {
             loop {
                 if let Err(error) = queue.check_open() {
@@ -184,6 +218,9 @@ impl Writer {
         let batch = queue.take_group();
         drop(queue);
         self.commit(&batch);
+        if seeded::is(Bug::LostWakeUp) {
+            return;
+        }
         let queue = lock(&self.queue);
         self.wake_writer(&queue);
     }
@@ -221,12 +258,12 @@ impl Writer {
         let role = Role { writer: self, batch, settled: Cell::new(0) };
         if let Some(halt) = self.halted() {
             role.settled.set(batch.len());
-            self.settle(batch, vec![Err(AppendError::Halted(halt)); batch.len()]);
+            self.settle(batch, vec![Err(AppendError::Halted(halt)); batch.len()], None);
         } else {
             let mut committer = lock(&self.committer);
-            committer.commit(batch, |done, outcomes| {
+            committer.commit(batch, |done, outcomes, stored| {
                 role.settled.set(role.settled.get() + done.len());
-                self.settle(done, outcomes);
+                self.settle(done, outcomes, Some(stored));
             });
             lock(&self.queue).not_removed = committer.not_removed();
             if let Some(halt) = committer.halted.clone() {
@@ -238,8 +275,12 @@ impl Writer {
     }
 
     /// Remembers what became of `done`, and then tells whoever waits.
-    fn settle(&self, done: &[Submission], outcomes: Vec<Outcome>) {
+    fn settle(&self, done: &[Submission], mut outcomes: Vec<Outcome>, stored: Option<Stored>) {
+        if seeded::is(Bug::OutcomesSwapped) {
+            outcomes.reverse();
+        }
         let mut queue = lock(&self.queue);
+        queue.stored = stored.unwrap_or(queue.stored);
         for (submission, outcome) in done.iter().zip(&outcomes) {
             if let Ok(receipt) = outcome {
                 queue.durable = receipt.seq + 1;
@@ -252,9 +293,14 @@ impl Writer {
             }
         }
         drop(queue);
-        for (submission, outcome) in done.iter().zip(outcomes) {
-            submission.slot.settle(outcome);
+        let mut waiters = Waiters::default();
+        let mut left = done.iter().zip(outcomes);
+        let reverse = seeded::is(Bug::LeavesInReverse);
+        while let Some((submission, outcome)) = if reverse { left.next_back() } else { left.next() }
+        {
+            submission.slot.leave(outcome, &mut waiters);
         }
+        waiters.wake();
     }
 
     /// Stops taking appends: everything that waits is told so.
@@ -272,9 +318,10 @@ impl Writer {
         drop(queue);
         self.work.notify_all();
         self.changed.notify_all();
-        for submission in waiting {
+        for submission in waiting.into_iter().filter(|_| !seeded::is(Bug::HaltForgetsQueue)) {
             submission.slot.settle(Err(AppendError::Halted(halt.clone())));
         }
+        self.watch.tell(|observer| observer.halted(halt));
     }
 
     /// Takes no more events, and waits until those that were taken are settled.
@@ -285,15 +332,13 @@ impl Writer {
         }
         self.work.notify_all();
         self.changed.notify_all();
-        while queue.committing || !queue.waiting.is_empty() {
+        let undrained = !seeded::is(Bug::ClosesBeforeDrained);
+        while undrained && (queue.committing || !queue.waiting.is_empty()) {
             queue = self.sleep(queue);
         }
     }
 
-    fn sleep<'q>(
-        &self,
-        mut queue: std::sync::MutexGuard<'q, Queue>,
-    ) -> std::sync::MutexGuard<'q, Queue> {
+    fn sleep<'q>(&self, mut queue: MutexGuard<'q, Queue>) -> MutexGuard<'q, Queue> {
         queue.sleepers += 1;
         let mut queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
         queue.sleepers -= 1;
@@ -336,6 +381,50 @@ impl Queue {
         }
     }
 
+    /// Checks that all of `submissions` can be queued now, and would not meet others under their `event_id`, among
+    /// themselves either.
+    fn check_all(&self, submissions: &[Submission], size_max: usize) -> Result<(), BatchError> {
+        self.check_open()?;
+        if submissions.iter().any(|submission| submission.key.is_some()) {
+            match &self.window_state {
+                WindowState::Ready => {}
+                WindowState::Rebuilding => return Err(AppendError::NotReady.into()),
+                WindowState::Failed(failure) => {
+                    let cause = Obstacle::Io(failure.clone());
+                    return Err(AppendError::NotWritten { cause }.into());
+                }
+            }
+        }
+        let mut size = 0;
+        let mut batch: HashMap<Digest, &EventKey> = HashMap::new();
+        for (index, submission) in submissions.iter().enumerate() {
+            let seen = match &submission.key {
+                None => Ok(false),
+                Some(key) => match self.window.look(key) {
+                    Sighting::InFlight(_) | Sighting::Recorded(_) => Ok(true),
+                    Sighting::Conflict(seq) => Err(seq),
+                    Sighting::New => match batch.insert(key.id(), key) {
+                        Some(other) if other != key => Err(None),
+                        other => Ok(other.is_some()),
+                    },
+                },
+            };
+            match seen {
+                Ok(true) => {}
+                Ok(false) => size += submission.size(),
+                Err(seq) => {
+                    let error = AppendError::Conflict { seq };
+                    return Err(BatchError { index: Some(index), error });
+                }
+            }
+        }
+        if self.waiting_size + size > size_max {
+            let (waiting, limit) = (self.waiting_size, size_max);
+            return Err(AppendError::QueueFull { waiting, limit, size }.into());
+        }
+        Ok(())
+    }
+
     /// Puts an event into the queue, unless it is there, or recorded, already.
     fn accept(&mut self, submission: Submission) -> Accepted {
         let fresh = |slot: &Arc<Slot>| Accepted { slot: Arc::clone(slot), joined: false };
@@ -372,7 +461,11 @@ impl Queue {
             count += 1;
         }
         self.waiting_size -= size;
-        self.waiting.drain(..count).collect()
+        let mut group: Vec<_> = self.waiting.drain(..count).collect();
+        if group.len() > 3 && seeded::is(Bug::LosesLastOfGroup) {
+            group.pop();
+        }
+        group
     }
 }
 

@@ -8,11 +8,13 @@
 //! Invariant: no rename replaces a file, and no file is removed that a signed and covered record does not announce.
 
 use indelible_format::own::{Announcement, Prune};
+use indelible_format::seeded::{self, Bug};
 
 use crate::checkpoints::Noting;
 use crate::error::{HaltCause, NotRemoved};
 use crate::io::{IoFailure, Operation};
 use crate::layout::FORMAT;
+use crate::observer::{Observation, PrunedSegment, RotatedSegment};
 use crate::segment::{Segment, to_u64};
 use crate::storage::{Access, Privacy};
 use crate::writer::active::Active;
@@ -48,9 +50,16 @@ impl Committer {
     /// closes by going on.
     fn shift(&mut self) -> Result<(), CommitError> {
         for number in (0..=to_u64(self.rotated.len())).rev() {
-            self.rename_segment(number)?;
+            let from_below = to_u64(self.rotated.len()) - number;
+            let overwrites = seeded::is(Bug::RenameOverwrites);
+            self.rename_segment(if overwrites { from_below } else { number })?;
         }
+        let first_seq = self.begins.first_seq;
+        let records = self.head.next_seq - first_seq;
+        let size = self.active.as_ref().map_or(0, Active::size);
+        self.observe(|_| Observation::Rotated(RotatedSegment { first_seq, records, size }));
         self.rotated.push(self.begins);
+        self.rotated_size += size;
         self.begins = Boundary { first_seq: self.head.next_seq, prev_hash: self.head.hash };
         self.active = None;
         Ok(())
@@ -59,9 +68,12 @@ impl Committer {
     /// Renames segment `number` to the next higher one. It can't be taken back in general, so a failure halts.
     pub(crate) fn rename_segment(&self, number: u64) -> Result<(), CommitError> {
         let (from, to) = (self.layout.segment(number), self.layout.segment(number + 1));
-        self.storage
-            .rename(&from, &to)
-            .map_err(|e| CommitError::halted(Operation::Rename, &from, e))
+        let renamed = if seeded::is(Bug::RenameOverwrites) {
+            self.storage.replace(&from, &to)
+        } else {
+            self.storage.rename(&from, &to)
+        };
+        renamed.map_err(|e| CommitError::halted(Operation::Rename, &from, e))
     }
 
     /// Creates `audit.log`.
@@ -73,8 +85,8 @@ impl Committer {
             .map_err(|e| CommitError::refused(Operation::Create, &path, e))?;
         let stat = file.stat().map_err(|e| CommitError::halted(Operation::Stat, &path, e))?;
         let folder = self.layout.folder();
-        self.storage
-            .sync_folder(folder)
+        let unsynced = seeded::is(Bug::NoFolderSyncAfterCreate);
+        seeded::unless(unsynced, || self.storage.sync_folder(folder))
             .map_err(|e| CommitError::halted(Operation::Sync, folder, e))?;
         self.active = Some(Active::new(path, file, &stat));
         Ok(())
@@ -100,18 +112,26 @@ impl Committer {
             files: to_u64(excess),
             reason: "max_files".to_owned(),
         });
-        self.commit_own(b"", &[announcement])?;
-        self.doomed = excess;
+        if seeded::is(Bug::PrunesBeforeAnnouncing) {
+            self.doomed = excess;
+            self.remove_doomed()?;
+        }
+        let untold = seeded::is(Bug::PruneUnannounced);
+        seeded::unless(untold, || self.commit_own(b"", &[announcement]))?;
+        if !seeded::is(Bug::PrunesBeforeAnnouncing) {
+            self.doomed = excess + usize::from(seeded::is(Bug::PrunesOneTooMany));
+        }
         self.remove_doomed()
     }
 
-    /// Halts where the file at a number is not the oldest segment: numbers say nothing, first records do.
-    fn check_doomed(&self, number: u64) -> Result<(), CommitError> {
+    /// Halts where the file at a number is not the oldest segment: numbers say nothing, first records do. Gives its first
+    /// record and its bytes.
+    fn check_doomed(&self, number: u64) -> Result<PrunedSegment, CommitError> {
         let oldest = Segment::open(self.storage.as_ref(), &self.layout, number, Access::Read)
             .map_err(|failure| CommitError::Halted(HaltCause::Io(failure).into()))?;
-        let first = oldest.first.map(|head| head.seq);
-        if first.is_some() && first == self.rotated.first().map(|begins| begins.first_seq) {
-            return Ok(());
+        let expected = self.rotated.first().map(|begins| begins.first_seq);
+        if let Some(first) = oldest.first.as_ref().filter(|first| Some(first.seq) == expected) {
+            return Ok(PrunedSegment { first_seq: first.seq, size: oldest.size });
         }
         Err(HaltCause::Replaced { path: oldest.path }.into())
     }
@@ -127,7 +147,7 @@ impl Committer {
         while self.doomed > 0 {
             let number = to_u64(self.rotated.len());
             let path = self.layout.segment(number);
-            self.check_doomed(number)?;
+            let segment = self.check_doomed(number)?;
             match self.storage.unlink(&path) {
                 Ok(()) => {}
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
@@ -143,7 +163,9 @@ impl Committer {
                 .sync_folder(folder)
                 .map_err(|e| CommitError::halted(Operation::Sync, folder, e))?;
             self.rotated.remove(0);
+            self.rotated_size = self.rotated_size.saturating_sub(segment.size);
             self.doomed -= 1;
+            self.observe(|_| Observation::Pruned(segment));
         }
         Ok(())
     }

@@ -5,16 +5,17 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Mutex;
 
-use indelible_format::event::Salt;
+use indelible_format::event::{SALT_TEXT_SIZE, Salt};
 
-use crate::checkpoints::lock;
 use crate::io::{IoFailure, Operation};
 use crate::options::Salting;
+use crate::sync::{Mutex, lock};
 
 /// Bytes of one salt.
 const SALT_SIZE: usize = 16;
+/// What stands before a salt.
+const BEFORE: &[u8] = b",\"salt\":\"";
 /// Salts drawn at once.
 const DRAW_COUNT: usize = 64;
 
@@ -35,10 +36,18 @@ impl Salts {
             return Ok(());
         }
         let salt = self.next()?;
-        buf.extend_from_slice(b",\"salt\":\"");
+        buf.extend_from_slice(BEFORE);
         salt.write(buf);
         buf.push(b'"');
         Ok(())
+    }
+
+    /// Bytes that [`Salts::write`] appends.
+    pub(crate) fn field_size(&self) -> usize {
+        match self.salting {
+            Salting::On => BEFORE.len() + SALT_TEXT_SIZE + 1,
+            Salting::Off => 0,
+        }
     }
 
     fn next(&self) -> Result<Salt, IoFailure> {
@@ -74,6 +83,7 @@ mod tests {
         for _ in 0..=3 * DRAW_COUNT {
             let mut text = Vec::new();
             salts.write(&mut text).unwrap();
+            assert_eq!(text.len(), salts.field_size());
             assert!(seen.insert(text));
         }
     }
@@ -81,7 +91,16 @@ mod tests {
     #[test]
     fn records_that_are_not_salted_have_no_salt() {
         let mut text = Vec::new();
-        Salts::new(Salting::Off).write(&mut text).unwrap();
+        let salts = Salts::new(Salting::Off);
+        salts.write(&mut text).unwrap();
         assert!(text.is_empty());
+        assert_eq!(salts.field_size(), 0);
+    }
+
+    #[test]
+    fn debugging_shows_no_salt_that_is_still_to_be_given_out() {
+        let salts = Salts::new(Salting::On);
+        salts.write(&mut Vec::new()).unwrap();
+        assert_eq!(format!("{salts:?}"), "Salts { salting: On, .. }");
     }
 }

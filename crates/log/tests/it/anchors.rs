@@ -16,8 +16,7 @@ use indelible::{
     Verdict, Verifier,
 };
 
-use crate::checker::verify;
-use crate::mutants::write;
+use crate::checker::{verify, write};
 use crate::reference::disk;
 
 const ORIGIN: &str = "example.com/audit";
@@ -55,7 +54,7 @@ fn file(number: usize) -> String {
     format!("file:{number}:{}", "x".repeat(number % 300))
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
         let target = to.join(entry.file_name());
@@ -115,7 +114,7 @@ fn checkpoint(note: &str) -> KeptCheckpoint {
     KeptCheckpoint::read_all("kept.txt", note.as_bytes()).unwrap().remove(0)
 }
 
-fn receipts(of: &[Receipt]) -> Receipts {
+pub(crate) fn receipts(of: &[Receipt]) -> Receipts {
     let lines = of.iter().map(Receipt::to_string).collect::<Vec<_>>().join("\n");
     let mut receipts = Receipts::default();
     receipts.read("kept.jsonl", lines.as_bytes()).unwrap();

@@ -58,6 +58,32 @@ fn files_rotate_by_size_and_only_some_are_kept() {
 }
 
 #[test]
+fn a_file_becomes_as_large_as_its_limit_and_not_a_byte_larger() {
+    let event =
+        || Event::new("a", "b", "c").session(serde_json::json!({"text": "x".repeat(50_000)}));
+    // Gives the size of the first file, and how many files there are.
+    let filled = |max_file_size: u64| {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("audit");
+        let options = Options::default().with_max_file_size(max_file_size);
+        let log = AuditLog::create(&folder, options).unwrap();
+        for _ in 0..4 {
+            log.append(event()).unwrap();
+        }
+        log.close().unwrap();
+        assert_sound(&folder);
+        let size = |name: &str| std::fs::metadata(folder.join(name)).map(|meta| meta.len()).ok();
+        (size("audit.log"), size("audit.log.1"))
+    };
+    let (whole, none) = filled(64 << 20);
+    let limit = whole.unwrap();
+    assert_eq!(none, None);
+    assert_eq!(filled(limit), (Some(limit), None));
+    let (newer, older) = filled(limit - 1);
+    assert!(newer.unwrap() < limit && older.unwrap() < limit);
+}
+
+#[test]
 fn eight_threads_get_receipts_that_are_found_at_their_place() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("audit");

@@ -39,3 +39,9 @@ pub(crate) fn assert_local_log_is_sound(folder: impl AsRef<Path>) {
     let storage: Arc<dyn Storage> = Arc::new(storage);
     drop(assert_log_is_sound(&storage, folder, &[]));
 }
+
+/// Writes a file past the log, as one who tampers does.
+#[expect(clippy::disallowed_methods, reason = "a test that plays the one who tampers")]
+pub(crate) fn write(path: &Path, bytes: &[u8]) {
+    std::fs::write(path, bytes).unwrap();
+}

@@ -8,8 +8,7 @@ use indelible::{
     AuditLog, Event, Finding, FindingClass, KeptCheckpoint, Options, Problem, Verifier,
 };
 
-use crate::checker::verify;
-use crate::mutants::write;
+use crate::checker::{verify, write};
 use crate::reference::disk;
 
 /// A closed log of 2,000 events in three segments or more, in `audit` beside nothing else.

@@ -255,6 +255,39 @@ fn scans_go_on_over_rotation_and_pruning() {
     assert_log_is_sound(&storage, FOLDER, &[]);
 }
 
+/// At every place in a file, and so also at its very end, where the next record begins a file that is gone by the next look.
+#[test]
+fn who_looked_at_the_end_of_a_file_is_told_of_those_that_went_meanwhile() {
+    let mut gaps = 0;
+    for count in 0..16 {
+        let (_disk, storage) = disk();
+        let hour = Duration::from_hours(1);
+        let log = AuditLog::create_on(Arc::clone(&storage), FOLDER, options(1, hour)).unwrap();
+        let outside = Reader::open_on(Arc::clone(&storage), FOLDER).unwrap();
+        let append = |from: usize, count: usize| {
+            for number in from..from + count {
+                log.append(event(number, 6_900)).unwrap();
+            }
+            log.checkpoint().unwrap();
+        };
+        append(0, count);
+        let readers = [log.reader(), outside.clone(), outside.unsynced()];
+        let mut followers =
+            readers.map(|reader| (reader.follow(&Query::new(), 0), Taken::default()));
+        for (follow, taken) in &mut followers {
+            taken.poll(follow);
+        }
+        append(count, 50);
+        for (follow, taken) in &mut followers {
+            taken.poll(follow);
+            taken.assert_whole(0, log.records() - 1);
+            gaps += taken.absent.len();
+            assert!(taken.absent.len() <= 1, "{:?}", taken.absent);
+        }
+    }
+    assert!(gaps > 0);
+}
+
 #[test]
 fn a_follower_filters_and_waits_for_the_line_feed() {
     let (disk, storage) = disk();

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use indelible::storage::Storage;
 use indelible::storage::simulated::{Errno, FaultPlan, Operation, SimulatedDisk};
+use indelible::storage::{Access, Privacy, Storage};
 use indelible::{
     AuditLog, Event, Idempotency, OpenError, Options, Problem, Repair, RepairError, RepairStep,
     Verdict,
@@ -447,5 +447,31 @@ fn each_operation_of_a_repair_that_fails_once_leaves_the_log_no_worse() {
             disk.clear_faults();
             check_left(&disk.fork(), &whole, before, &format!("{what}, operation {index} failed"));
         }
+    }
+}
+
+#[test]
+fn a_row_that_a_killed_repair_renamed_stays_once_the_log_was_opened() {
+    let disk = log(20);
+    let storage = storage(&disk);
+    let (row, tmp) = (Path::new("/logs/audit/tree/0"), Path::new("/logs/audit/tree/0.tmp"));
+    let whole = disk.read_file(row).unwrap();
+    let short = storage.open(row, Access::Append).unwrap();
+    short.truncate(32).unwrap();
+    short.sync_data().unwrap();
+    let rebuilt = storage.create_new(tmp, Privacy::Group).unwrap();
+    rebuilt.append(&whole).unwrap();
+    rebuilt.sync_data().unwrap();
+    storage.replace(tmp, row).unwrap();
+
+    // Killed here, before the folder was synced; then used, and the power goes.
+    let log = AuditLog::open_on(Arc::clone(&storage), FOLDER, options()).unwrap();
+    log.append(Event::new("user:mia", "look", "file:/x")).unwrap();
+    log.close().unwrap();
+    for state in disk.crash_states(100) {
+        let after: Arc<dyn Storage> = Arc::new(disk.after_crash(&state));
+        let log = AuditLog::open_on(Arc::clone(&after), FOLDER, options()).unwrap();
+        log.close().unwrap();
+        assert_log_is_sound(&after, FOLDER, &[log.identity().verifier_key().clone()]);
     }
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use indelible::format::own::{Adopt, OwnRecord, TailKind};
-use indelible::storage::simulated::{Operation, OperationKind, SimulatedDisk};
+use indelible::storage::simulated::{Errno, FaultPlan, Operation, OperationKind, SimulatedDisk};
 use indelible::{AuditLog, Event, OpenError, Problem, Verdict};
 
 use crate::checker::{assert_log_is_sound, verify};
@@ -201,6 +201,51 @@ fn a_torn_first_record_of_a_new_file_is_cut_and_told_at_its_place() {
 }
 
 #[test]
+fn a_first_group_that_lost_the_end_of_its_first_line_is_cut_and_not_taken_for_a_gap() {
+    let base = rotated();
+    let mut head = Head::of(&base.read_file(in_folder("audit.log.1")).unwrap());
+    let next_seq = head.next_seq;
+    let mut torn = [head.record(), head.record()].concat();
+    let first_end = torn.iter().position(|byte| *byte == b'\n').unwrap();
+    let sector = first_end - first_end % 512;
+    torn[sector..sector + 512].fill(0);
+    // Now it begins as the first record, and ends as the second, which is chained to the first.
+    write_active(&base, torn.clone());
+    let told = recover(next_seq, 0, TailKind::Nul, &torn);
+    assert_eq!(told_by_opening(&base, b""), [OwnRecord::Recover(told)]);
+    assert_opening_does_nothing(&base);
+}
+
+#[test]
+fn a_damaged_byte_in_a_covered_first_line_moves_no_boundary_of_retention() {
+    let base = rotated();
+    let log = open(&base);
+    for number in 0..40 {
+        log.append(event(number)).unwrap();
+    }
+    log.close().unwrap();
+    let line = active(&base);
+    let first = Head::of(&base.read_file(in_folder("audit.log.1")).unwrap()).next_seq;
+    // In the middle of its first record, which a checkpoint covers; not of a whole sector.
+    let damaged = base.fork();
+    damaged.flip_byte(in_folder("audit.log"), 60, line[60]).unwrap();
+    let kept = options().with_max_files(1);
+    let log = AuditLog::open_on(storage(&damaged), FOLDER, kept).unwrap();
+    let mut number = 0;
+    while damaged.read_file(in_folder("audit.log.1")).unwrap()[60] != 0 {
+        log.append(event(number)).unwrap();
+        number += 1;
+    }
+    log.append(event(number)).unwrap();
+    let active = active(&damaged);
+    let end = active.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    let [OwnRecord::Prune(prune)] = &own_records(&active[..end])[..] else { panic!("no prune") };
+    assert_eq!(prune.what.first_kept_seq, first);
+    log.close().unwrap();
+    assert_eq!(damaged.read_file(in_folder("audit.log.1")).unwrap()[60], 0, "it is kept");
+}
+
+#[test]
 fn a_new_file_that_was_cut_to_nothing_is_filled_and_rotated() {
     let base = rotated();
     let lines = base.read_file(in_folder("audit.log.1")).unwrap();
@@ -356,6 +401,47 @@ fn what_an_interrupted_creation_left_is_removed_with_its_key_and_the_log_made_an
         assert_opening_does_nothing(&left);
     }
     assert!(with_key > 1, "{with_key} crashes left a key");
+}
+
+/// The creation of a log fails, or its process is killed, right behind the rename that gives its folder its name: that name
+/// is not on the disk, and yet the log is there to be opened.
+#[test]
+fn a_log_whose_name_its_creation_did_not_sync_keeps_what_it_acknowledges() {
+    let whole = disk();
+    drop(AuditLog::create_on(storage(&whole), FOLDER, options()).unwrap());
+    let operations = whole.operations();
+    let named = operations.iter().position(|done| done.kind == OperationKind::Rename).unwrap();
+    let sync = &operations[named + 1];
+    assert_eq!((sync.kind, &*sync.path), (OperationKind::SyncFolder, Path::new("/logs")));
+
+    let failed = disk();
+    failed.fail(FaultPlan::at(sync.index));
+    assert!(AuditLog::create_on(storage(&failed), FOLDER, options()).is_err());
+    let killed = disk();
+    killed.crash_at(sync.index);
+    assert!(AuditLog::create_on(storage(&killed), FOLDER, options()).is_err());
+    for disk in [failed.fork(), killed.fork()] {
+        let log = open(&disk);
+        let receipt = log.append(event(1)).unwrap();
+        // The power fails.
+        let left = disk.after_crash(&disk.only_synced());
+        let log = open(&left);
+        assert_eq!(log.records(), receipt.seq + 2, "the record, and that it was adopted");
+    }
+}
+
+#[test]
+fn a_log_in_a_folder_that_may_not_be_looked_at_is_opened() {
+    let disk = closed();
+    let parent = FaultPlan::nth(0).of_kind(OperationKind::SyncFolder).on_path("logs");
+    disk.fail(parent.clone().with(Errno::ACCESS));
+    open(&disk).close().unwrap();
+    assert_eq!(disk.faults_struck(), 1);
+    disk.fail(parent.with(Errno::IO));
+    match AuditLog::open_on(storage(&disk), FOLDER, options()) {
+        Err(OpenError::Io(failure)) => assert_eq!(failure.path, Path::new("/logs")),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

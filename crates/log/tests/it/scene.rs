@@ -176,6 +176,7 @@ pub(crate) fn assert_repaired(disk: &SimulatedDisk, repair: &Repair<'_>) {
     assert_eq!(before.verdict(), verdict, "{before}");
 
     let log = open(disk);
+    assert!(!log.recovery().is_clean(), "{:?}", log.recovery());
     let now = active(disk);
     let mut added = now.strip_prefix(repair.kept).expect("what held is kept");
     let no_lf = repair.torn.is_some_and(|(kind, _)| kind == TailKind::NoLf);

@@ -1,17 +1,15 @@
 //! What the verifier says of logs of many records: damage is found where it is and nowhere else, and a log that is
 //! being appended to, rotated and pruned is sound at every moment.
 
-use std::io;
-use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use indelible::storage::{Access, Lock, LockError, Medium, Privacy, Stat, Storage, StorageFile};
+use indelible::storage::Storage;
 use indelible::{AuditLog, Event, Finding, FindingClass, Options, Problem, Reader, Verdict};
 
-use crate::checker::{assert_log_is_sound, verify};
-use crate::mutants::write;
+use crate::bad_sectors::BadSectors;
+use crate::checker::{assert_log_is_sound, verify, write};
 use crate::reference::disk;
 
 /// A closed log of `count` events besides its genesis.
@@ -138,8 +136,7 @@ fn bytes_that_cannot_be_read_are_damage_and_the_rest_is_verified() {
     let folder = temporary.path().join("audit");
     log(&folder, 3_000, small());
     let path = folder.join("audit.log.2");
-    let bad = BadSectors { disk: disk(), path, range: 81_920..90_112 };
-    let storage: Arc<dyn Storage> = Arc::new(bad);
+    let storage: Arc<dyn Storage> = Arc::new(BadSectors::of(disk(), path, 81_920..90_112));
     let mut found = verify(&storage, &folder, &[]).findings;
     found.retain(|finding| finding.class != FindingClass::NotAnchored);
     let found = only(found);
@@ -189,90 +186,31 @@ fn a_log_that_is_appended_to_rotated_and_pruned_is_sound_at_every_moment() {
     assert_eq!(u64::try_from(all.len()).unwrap(), report.records);
 }
 
-/// This machine's files, of which one has bytes that can't be read.
-#[derive(Debug)]
-struct BadSectors {
-    disk: Arc<dyn Storage>,
-    path: PathBuf,
-    range: Range<u64>,
-}
-
-#[derive(Debug)]
-struct BadFile {
-    file: Box<dyn StorageFile>,
-    range: Range<u64>,
-}
-
-impl Storage for BadSectors {
-    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
-        self.disk.list(folder)
+#[test]
+fn a_changed_first_line_keeps_its_place_whatever_a_client_wrote_into_it() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = temporary.path().join("audit");
+    let options = Options::default().with_entry_size_max(8 << 10).with_max_file_size(80 << 10);
+    let log = AuditLog::create(&folder, options).unwrap();
+    // The like of a link, many times.
+    let links: Vec<_> = (0..40).map(|_| serde_json::json!({"A": 0, "_prev_hash": "x"})).collect();
+    for number in 0..100 {
+        let event = Event::new("a", "b", format!("r{number}"));
+        let metadata = serde_json::json!({"links": links, "more": "y".repeat(2_000)});
+        log.append(event.metadata(metadata)).unwrap();
     }
-    fn stat(&self, path: &Path) -> io::Result<Stat> {
-        self.disk.stat(path)
-    }
-    fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn StorageFile>> {
-        let file = self.disk.open(path, access)?;
-        if path != self.path {
-            return Ok(file);
-        }
-        Ok(Box::new(BadFile { file, range: self.range.clone() }))
-    }
-    fn create_new(&self, path: &Path, privacy: Privacy) -> io::Result<Box<dyn StorageFile>> {
-        self.disk.create_new(path, privacy)
-    }
-    fn create_folder(&self, path: &Path) -> io::Result<()> {
-        self.disk.create_folder(path)
-    }
-    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        self.disk.sync_folder(folder)
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.disk.rename(from, to)
-    }
-    fn replace(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.disk.replace(from, to)
-    }
-    fn unlink(&self, path: &Path) -> io::Result<()> {
-        self.disk.unlink(path)
-    }
-    fn remove_folder(&self, path: &Path) -> io::Result<()> {
-        self.disk.remove_folder(path)
-    }
-    fn lock(&self, path: &Path, holder: &str) -> Result<Box<dyn Lock>, LockError> {
-        self.disk.lock(path, holder)
-    }
-    fn lock_untouched(&self, path: &Path) -> Result<Option<Box<dyn Lock>>, LockError> {
-        self.disk.lock_untouched(path)
-    }
-    fn medium(&self, folder: &Path) -> io::Result<Medium> {
-        self.disk.medium(folder)
-    }
-}
-
-impl StorageFile for BadFile {
-    fn append(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.append(bytes)
-    }
-    fn allocate(&self, offset: u64, size: u64) -> io::Result<()> {
-        self.file.allocate(offset, size)
-    }
-    fn sync_data(&self) -> io::Result<()> {
-        self.file.sync_data()
-    }
-    fn truncate(&self, size: u64) -> io::Result<()> {
-        self.file.truncate(size)
-    }
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        let end = offset + u64::try_from(buf.len()).unwrap();
-        if offset < self.range.end && self.range.start < end {
-            return Err(io::Error::from_raw_os_error(5));
-        }
-        self.file.read_at(buf, offset)
-    }
-    fn read_medium_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.read_at(buf, offset)
-    }
-    fn stat(&self) -> io::Result<Stat> {
-        self.file.stat()
-    }
+    log.close().unwrap();
+    let path = folder.join("audit.log.1");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let seq = indelible::format::record::parse_head(&bytes).unwrap().seq;
+    bytes[60] ^= 0x55;
+    write(&path, &bytes);
+    let report = verify(&disk(), &folder, &[]);
+    let faults: Vec<_> = report.findings.iter().filter(|f| f.class.is_fault()).collect();
+    assert_eq!(faults.len(), 1, "{report}");
+    assert_eq!(
+        (faults[0].file.as_deref(), faults[0].seq),
+        (Some("audit.log.1"), Some(seq)),
+        "{report}"
+    );
 }

@@ -4,6 +4,7 @@ mod account;
 mod advice;
 mod field;
 mod input;
+mod over_the_wire;
 mod stream;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use self::input::Source;
 use super::{init, recovery};
 use crate::exit::Exit;
 use crate::flags::Opening;
+use crate::flags::remote::Remote;
 use crate::hint::quote;
 use crate::render::{self, Output};
 use crate::value;
@@ -31,6 +33,7 @@ Examples:
   my-program | indelible append audit --file - --receipts > receipts.jsonl
   indelible append audit --file events.jsonl \\
     --max-file-size 64MiB --max-files 20
+  indelible append --server http://127.0.0.1:8600 --file events.jsonl
 
 A line of events.jsonl, with all that must be in it:
   {\"actor\":\"user:mia\",\"action\":\"login\",\"resource\":\"app:console\"}
@@ -46,6 +49,10 @@ whose event_id was recorded with the same content in the last ten minutes, or
 among the last 100,000 records, is not recorded twice. The memory for ids is
 bounded; it is told when some had to be forgotten earlier.
 
+With --server, what a service does not take is tried again for a minute, and
+for five seconds where it has not answered at all; stderr says so at once. A
+full disk of the service is not waited for.
+
 Exit status: 0 all is recorded; 1 could not do it, or not all of it: stderr
 says which lines are recorded; 2 wrong usage, nothing is recorded.";
 
@@ -58,8 +65,8 @@ says which lines are recorded; 2 wrong usage, nothing is recorded.";
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Append {
     /// The log's folder
-    #[arg(value_name = "DIR")]
-    dir: PathBuf,
+    #[arg(value_name = "DIR", required_unless_present = "server")]
+    dir: Option<PathBuf>,
 
     #[command(flatten)]
     event: OneEvent,
@@ -72,6 +79,9 @@ pub(crate) struct Append {
 
     #[command(flatten)]
     opening: Opening,
+
+    #[command(flatten)]
+    remote: Remote,
 }
 
 /// One event, field by field.
@@ -181,11 +191,16 @@ impl Append {
             }
             None => None,
         };
-        let log = self.open()?;
-        let exit = match (source, lines) {
+        if let Some(url) = self.remote.server.clone() {
+            return self.over_the_wire(&url, source, lines);
+        }
+        let dir = self.dir.clone().unwrap_or_default();
+        let log = self.open(&dir)?;
+        let records = log.records();
+        let (exit, recorded) = match (source, lines) {
             (Some(source), Some(lines)) => {
                 let receipts = self.stream.receipts.then(|| Output::of("the receipts"));
-                let way = Way { dir: &self.dir, source: &source };
+                let way = Way { dir: &dir, source: &source };
                 if source.is_a_terminal() {
                     render::note(
                         "reading events from the terminal, one JSON object a line; end with Ctrl-D",
@@ -193,7 +208,7 @@ impl Append {
                 }
                 stream::append(&log, way, lines, receipts, self.stream.threads)
             }
-            (_, _) => one(&log, &self.dir, &self.event.event(), self.stream.receipts)?,
+            (_, _) => one(&log, &dir, &self.event.event(), self.stream.receipts)?,
         };
         let forgotten = log.idempotency_forgotten_early();
         if forgotten > 0 {
@@ -210,31 +225,48 @@ impl Append {
             ));
         }
         match log.close() {
+            Ok(()) => Ok(exit),
             // Why it halted was told with the event that met it.
-            Err(_) if exit == Exit::CouldNot && log.halted().is_some() => {}
-            closed => closed?,
+            Err(_) if exit == Exit::CouldNot && log.halted().is_some() => Ok(exit),
+            Err(error) if exit == Exit::Fine => {
+                render::error(&error.into());
+                if log.records() == records {
+                    return Ok(Exit::CouldNot);
+                }
+                // Who gets receipts was not told yet.
+                let recorded = if self.stream.receipts { recorded } else { "recorded".to_owned() };
+                render::note(format_args!(
+                    "{recorded}: all of it is durable, and only the last checkpoint failed"
+                ));
+                render::hint(format_args!(
+                    "don't send it again; once the cause is mended, `indelible checkpoint {}` or the next append makes \
+                     the checkpoint",
+                    quote(&dir)
+                ));
+                Ok(Exit::CouldNot)
+            }
+            Err(error) => Err(error.into()),
         }
-        Ok(exit)
     }
 
-    fn open(&self) -> anyhow::Result<AuditLog> {
+    fn open(&self, dir: &Path) -> anyhow::Result<AuditLog> {
         let options = self.growth.apply(self.opening.options());
-        match AuditLog::open(&self.dir, options.clone()) {
+        match AuditLog::open(dir, options.clone()) {
             Ok(log) => {
                 recovery::tell(log.recovery());
                 let (asked, origin) = (self.growth.origin.as_ref(), log.identity().origin());
                 if let Some(asked) = asked.filter(|asked| *asked != origin) {
                     bail!(
                         "{}: this log is called {origin}, not {asked} (--origin or INDELIBLE_ORIGIN): nothing was appended",
-                        self.dir.display()
+                        dir.display()
                     );
                 }
                 Ok(log)
             }
             Err(OpenError::NotFound { .. }) if self.growth.create => {
-                let log = init::create(&self.dir, options, self.growth.origin.clone())?;
+                let log = init::create(dir, options, self.growth.origin.clone())?;
                 let key = log.identity().verifier_key().to_string();
-                init::explain(&self.dir, self.opening.placing.key_file.as_deref(), &key);
+                init::explain(dir, self.opening.placing.key_file.as_deref(), &key);
                 Ok(log)
             }
             Err(error) => Err(error.into()),
@@ -287,14 +319,19 @@ impl OneEvent {
     }
 }
 
-/// Records one event.
-fn one(log: &AuditLog, dir: &Path, event: &Event, with_receipt: bool) -> anyhow::Result<Exit> {
+/// Records one event; gives what is recorded, in a sentence.
+fn one(
+    log: &AuditLog,
+    dir: &Path,
+    event: &Event,
+    with_receipt: bool,
+) -> anyhow::Result<(Exit, String)> {
     let receipt = match log.append(event) {
         Ok(receipt) => receipt,
         Err(error) if error.is_indeterminate() => {
             render::error(&error.into());
             render::hint(advice::in_doubt(dir, 1, event.has_event_id()));
-            return Ok(Exit::CouldNot);
+            return Ok((Exit::CouldNot, String::new()));
         }
         Err(error) => return Err(error.into()),
     };
@@ -304,22 +341,22 @@ fn one(log: &AuditLog, dir: &Path, event: &Event, with_receipt: bool) -> anyhow:
         format!("recorded 1 event as seq {}", receipt.seq)
     };
     if !with_receipt {
-        render::note(told);
-        return Ok(Exit::Fine);
+        render::note(&told);
+        return Ok((Exit::Fine, told));
     }
     let mut output = Output::of("the receipt");
     let printed = output.line(receipt.to_string().as_bytes()).and_then(|()| output.flush());
     match printed {
         Err(why) if why.kind() != std::io::ErrorKind::BrokenPipe => {
             render::error(&why.into());
-            render::note(told);
+            render::note(&told);
             render::hint(format_args!(
                 "it is in the log: don't send it again; `indelible show {} {}` shows it",
                 quote(dir),
                 receipt.seq
             ));
-            Ok(Exit::CouldNot)
+            Ok((Exit::CouldNot, told))
         }
-        Ok(()) | Err(_) => Ok(Exit::Fine),
+        Ok(()) | Err(_) => Ok((Exit::Fine, told)),
     }
 }

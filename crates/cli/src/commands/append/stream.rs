@@ -24,14 +24,14 @@ use crate::render::{self, Output};
 /// Lines that may be in flight.
 const IN_FLIGHT_MAX: usize = 4_096;
 
-/// Appends every line, and says on stderr what became of them.
+/// Appends every line, and says on stderr what became of them; gives what is recorded, in a sentence.
 pub(super) fn append(
     log: &AuditLog,
     way: Way<'_>,
     lines: Lines<impl BufRead + Send>,
     receipts: Option<Output>,
     threads: u16,
-) -> Exit {
+) -> (Exit, String) {
     let run = Run {
         log,
         stopped: AtomicBool::new(false),
@@ -45,7 +45,8 @@ pub(super) fn append(
     } else {
         run.in_order(lines);
     }
-    run.conclude(way)
+    let recorded = lock(&run.account).summary();
+    (run.conclude(way), recorded)
 }
 
 struct Run<'a> {

@@ -1,5 +1,6 @@
 //! `indelible query`: finds records by what they say and by when they were written.
 
+mod over_the_wire;
 mod time;
 
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use indelible::{Glob, Matches, Order, Query, ReadError, Reader, SessionPath};
 
 use super::show::Reading;
 use crate::exit::Exit;
+use crate::flags::remote::Remote;
 use crate::hint::quote;
 use crate::render::{self, Output, RecordTable};
 use crate::table::Shown;
@@ -21,6 +23,7 @@ Examples:
   indelible query audit --session user=mia_li_3668 --reverse --limit 20
   indelible query audit --since 2026-11-01 --until 2026-12-01 --count
   indelible query audit --seq 100..199 | jq -c '[.seq,.actor,.action]'
+  indelible query --server http://127.0.0.1:8600 --actor 'agent:*' --limit 20
 
 Patterns: * stands for any run of characters, ? for one, \\ takes the character
 after it as it is; everything else stands for itself, case counts, and a
@@ -41,8 +44,8 @@ something could not be read; 2 wrong usage.";
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Find {
     /// The log's folder
-    #[arg(value_name = "DIR")]
-    dir: PathBuf,
+    #[arg(value_name = "DIR", required_unless_present = "server")]
+    dir: Option<PathBuf>,
 
     /// Newest first; what lies before the last match is not read
     #[arg(long)]
@@ -69,6 +72,9 @@ pub(crate) struct Find {
 
     #[command(flatten)]
     range: Range,
+
+    #[command(flatten)]
+    remote: Remote,
 }
 
 /// What records must say.
@@ -196,7 +202,11 @@ impl Find {
             render::note(why);
             return Ok(Exit::Usage);
         }
-        let reader = self.reading.open(&self.dir)?;
+        if let Some(url) = self.remote.server.clone() {
+            return self.over_the_wire(&url);
+        }
+        let dir = self.dir.unwrap_or_default();
+        let reader = self.reading.open(&dir)?;
         self.range.tell_of_pruned(&reader);
         let mut query = self.range.add_to(self.filters.add_to(Query::new()));
         if self.reverse {
@@ -216,7 +226,7 @@ impl Find {
             let mut output = Output::stdout();
             output.text(&counted.matching.to_string())?;
             output.flush()?;
-            return Ok(faults.exit(&self.dir));
+            return Ok(faults.exit(&dir));
         }
         let form = self
             .output
@@ -225,7 +235,7 @@ impl Find {
             Form::Table => print_table(matches, &mut faults)?,
             Form::Jsonl => print_lines(matches, &mut faults)?,
         }
-        Ok(faults.exit(&self.dir))
+        Ok(faults.exit(&dir))
     }
 }
 

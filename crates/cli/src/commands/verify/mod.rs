@@ -1,6 +1,8 @@
 //! `indelible verify`: checks a whole log, and holds it against what was kept outside of it.
 
+mod lines;
 mod outside;
+mod over_the_wire;
 mod watch;
 
 use std::path::PathBuf;
@@ -13,6 +15,7 @@ use indelible::{FindingClass, Progress, Report, Verdict, Verifier};
 
 pub(crate) use self::outside::Mistake;
 use crate::exit::Exit;
+use crate::flags::remote::Remote;
 use crate::render::{self, Output};
 
 const EXAMPLES: &str = "\
@@ -24,6 +27,11 @@ Examples:
     | indelible verify audit --checkpoint - --require-anchor
   indelible verify /mnt/backup/audit --key \"$(cat audit.vkey)\" --json \\
     | jq .verdict
+  indelible verify --server https://audit.example.com --key 'example.com/audit+…'
+
+With --server it fetches every record and checks form, hash, chain, tree and
+the newest checkpoint, and holds all against what was kept; it says what of the
+folder it could not look at.
 
 What each rules out:
   nothing given  that a record was changed and the rest left as it is
@@ -51,8 +59,8 @@ the report then says what is known.";
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Verify {
     /// The log's folder
-    #[arg(value_name = "DIR")]
-    dir: PathBuf,
+    #[arg(value_name = "DIR", required_unless_present = "server")]
+    dir: Option<PathBuf>,
 
     #[command(flatten)]
     outside: Outside,
@@ -68,6 +76,9 @@ pub(crate) struct Verify {
     /// Print the report as JSON (docs/operate/verify-report.md)
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    remote: Remote,
 }
 
 /// What came from outside of the log.
@@ -108,13 +119,17 @@ impl Verify {
     /// Prints the report; the exit status is its verdict, whether or not somebody reads it.
     pub(crate) fn run(self) -> anyhow::Result<Exit> {
         let require_anchor = self.outside.require_anchor;
-        super::must_exist(&self.dir)?;
         if self.outside.reads_stdin_twice() {
             render::note(Mistake::StdinTwice);
             return Ok(Exit::Usage);
         }
+        if let Some(url) = self.remote.server.clone() {
+            return self.over_the_wire(&url);
+        }
+        let dir = self.dir.unwrap_or_default();
+        super::must_exist(&dir)?;
         let progress = Arc::new(Progress::default());
-        let mut verifier = self.outside.hold(Verifier::new(&self.dir)?)?;
+        let mut verifier = self.outside.hold(Verifier::new(&dir)?)?;
         if self.strict {
             verifier = verifier.strict();
         }

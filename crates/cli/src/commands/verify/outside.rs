@@ -133,6 +133,21 @@ pub(super) fn receipts(paths: &[PathBuf]) -> anyhow::Result<Receipts> {
     Ok(receipts)
 }
 
+/// The text of a file of receipts, each of which has the form of one.
+pub(super) fn receipt_lines(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    open(path)
+        .and_then(|mut from| from.read_to_end(&mut text))
+        .with_context(|| format!("could not read {}", named(path)))?;
+    if begins_as_note(&text) {
+        return Err(Mistake::Checkpoint(path.to_path_buf()).into());
+    }
+    if Receipts::default().read(&named(path), text.as_slice())? == 0 {
+        return Err(Mistake::NoReceipts(path.to_path_buf()).into());
+    }
+    Ok(text)
+}
+
 /// Whether bytes begin as a note does: lines, an empty one, a signature.
 fn begins_as_note(bytes: &[u8]) -> bool {
     let signature = "\n\n\u{2014} ".as_bytes();

@@ -12,6 +12,7 @@ use rustix::io::{Errno, retry_on_intr};
 
 use super::LocalStorage;
 use super::descriptor::Descriptor;
+use super::journal;
 use crate::storage::{FileId, Stat, StorageFile};
 
 /// What memory, offset and size of a read with `O_DIRECT` are multiples of: enough for sectors of 512 and of 4096.
@@ -25,12 +26,24 @@ pub(super) struct LocalFile {
     descriptor: Descriptor,
     storage: LocalStorage,
     path: PathBuf,
+    /// Whether a sync of ours is believed only where the journal is alive behind it.
+    journalled: bool,
 }
 
 impl LocalFile {
-    /// Wraps `descriptor`, which was opened at `path`.
-    pub(super) fn new(descriptor: Descriptor, storage: &LocalStorage, path: &Path) -> Self {
-        Self { descriptor, storage: storage.clone(), path: path.to_path_buf() }
+    /// Wraps `descriptor`, which was opened at `path` for reading.
+    pub(super) fn for_reading(descriptor: Descriptor, storage: &LocalStorage, path: &Path) -> Self {
+        Self { descriptor, storage: storage.clone(), path: path.to_path_buf(), journalled: false }
+    }
+
+    /// Wraps `descriptor`, which was opened at `path` for writing.
+    pub(super) fn for_writing(
+        descriptor: Descriptor,
+        storage: &LocalStorage,
+        path: &Path,
+    ) -> io::Result<Self> {
+        let journalled = journal::may_be_under(&descriptor)?;
+        Ok(Self { journalled, ..Self::for_reading(descriptor, storage, path) })
     }
 
     fn id(&self) -> io::Result<FileId> {
@@ -99,7 +112,8 @@ impl StorageFile for LocalFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        Ok(rustix::fs::fdatasync(&self.descriptor)?)
+        rustix::fs::fdatasync(&self.descriptor)?;
+        if self.journalled { journal::check_alive(&self.descriptor) } else { Ok(()) }
     }
 
     fn truncate(&self, size: u64) -> io::Result<()> {

@@ -8,12 +8,14 @@
 //! - nothing but a regular file is ever read or written, and looking at what is something else never blocks;
 //! - a failed sync is returned as it is, an interrupted one too: it is never tried again, since the kernel may have
 //!   forgotten by then what it could not write;
+//! - a sync that succeeded counts only where the journal under it is alive (`journal.rs`);
 //! - only calls that an interruption leaves without effect are repeated after it.
 //!
 //! It does not judge owners and modes, and does not decide whether a network file system will do: its callers do.
 
 mod descriptor;
 mod file;
+mod journal;
 mod lock;
 mod medium;
 mod signal;
@@ -88,14 +90,17 @@ impl Storage for LocalStorage {
     }
 
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn StorageFile>> {
-        let access = match access {
+        let flags = match access {
             Access::Read => OFlags::RDONLY,
             Access::Append => OFlags::RDWR | OFlags::APPEND,
         };
         let path = entry(path);
         // Without O_NONBLOCK a pipe that stands there would block until somebody writes into it.
-        let descriptor = self.descriptors.open(path, access | OFlags::NONBLOCK, Mode::empty())?;
-        let file = LocalFile::new(descriptor, self, path);
+        let descriptor = self.descriptors.open(path, flags | OFlags::NONBLOCK, Mode::empty())?;
+        let file = match access {
+            Access::Read => LocalFile::for_reading(descriptor, self, path),
+            Access::Append => LocalFile::for_writing(descriptor, self, path)?,
+        };
         match file.stat()?.kind {
             Kind::File => Ok(Box::new(file)),
             kind @ (Kind::Folder | Kind::Link | Kind::Other) => Err(NotAFile { kind }.into()),
@@ -110,7 +115,7 @@ impl Storage for LocalStorage {
         let path = entry(path);
         let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL;
         let descriptor = self.descriptors.open(path, flags, Mode::from_raw_mode(mode))?;
-        Ok(Box::new(LocalFile::new(descriptor, self, path)))
+        Ok(Box::new(LocalFile::for_writing(descriptor, self, path)?))
     }
 
     fn create_folder(&self, path: &Path) -> io::Result<()> {
@@ -118,6 +123,12 @@ impl Storage for LocalStorage {
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        let folder = self.open_folder(folder)?;
+        rustix::fs::fsync(&folder)?;
+        if journal::may_be_under(&folder)? { journal::check_alive(&folder) } else { Ok(()) }
+    }
+
+    fn sync_outer_folder(&self, folder: &Path) -> io::Result<()> {
         Ok(rustix::fs::fsync(self.open_folder(folder)?)?)
     }
 

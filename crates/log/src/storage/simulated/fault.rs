@@ -177,7 +177,15 @@ impl FaultPlan {
     /// so that the next sync succeeds and a crash loses it all the same. Any other operation fails without effect.
     #[must_use]
     pub fn dropping_dirty_data(mut self) -> Self {
-        self.outcome = Outcome::Dropped;
+        self.outcome = Outcome::Dropped(Drop::All);
+        self
+    }
+
+    /// As [`FaultPlan::dropping_dirty_data`], but only some of the sectors of 512 bytes are lost, chosen by `seed`; the
+    /// others are written to the medium.
+    #[must_use]
+    pub fn dropping_some_dirty_data(mut self, seed: u64) -> Self {
+        self.outcome = Outcome::Dropped(Drop::Some(seed));
         self
     }
 
@@ -212,7 +220,15 @@ pub(super) enum Outcome {
     NoEffect,
     Effect,
     Short(usize),
-    Dropped,
+    Dropped(Drop),
+}
+
+/// What a failed sync loses of what was written since the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Drop {
+    All,
+    /// Sectors, by this seed.
+    Some(u64),
 }
 
 /// Before or after its effect.

@@ -1,7 +1,11 @@
 //! The content of one file: what reads see, what is on the medium, and what lies between.
 
+use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
+
+use super::crash::Random;
+use super::fault::Drop;
 
 /// What the medium writes whole or not at all.
 pub(super) const SECTOR_SIZE: usize = 512;
@@ -46,6 +50,10 @@ impl Content {
         &self.cached
     }
 
+    pub(super) fn shared(&self) -> Arc<Vec<u8>> {
+        Arc::clone(&self.cached)
+    }
+
     pub(super) fn append(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
@@ -70,11 +78,33 @@ impl Content {
         }
     }
 
-    /// Loses what was written since the last sync, and keeps showing it. Cuts are not data, and stay to be synced.
-    pub(super) fn drop_dirty_data(&mut self) {
-        let before = self.journal.len();
-        self.journal.retain(|change| matches!(change, Change::Resize { .. }));
-        self.diverged |= self.journal.len() != before;
+    /// Loses what was written since the last sync, or some of it, and keeps showing it. Cuts are not data, and stay to be
+    /// synced.
+    pub(super) fn drop_dirty_data(&mut self, drop: Drop) {
+        let mut chance = match drop {
+            Drop::All => None,
+            Drop::Some(seed) => Some(Random::new(seed)),
+        };
+        let mut is_lost = || chance.as_mut().is_none_or(|chance| chance.below(2) == 0);
+        let mut kept = Vec::new();
+        for change in mem::take(&mut self.journal) {
+            let Change::Write { offset, bytes } = change else {
+                kept.push(change);
+                continue;
+            };
+            for sector in sectors(offset, &bytes) {
+                if is_lost() {
+                    self.diverged = true;
+                } else {
+                    kept.push(sector);
+                }
+            }
+        }
+        self.journal = kept;
+        if chance.is_some() {
+            // What was written of it is on the medium, whatever comes.
+            self.sync();
+        }
     }
 
     /// Changes one byte where it stands, in the cache and on the medium; tells whether it stood anywhere.
@@ -177,6 +207,19 @@ impl From<Arc<Vec<u8>>> for Content {
     fn from(bytes: Arc<Vec<u8>>) -> Self {
         Self { durable: Arc::clone(&bytes), cached: bytes, journal: Vec::new(), diverged: false }
     }
+}
+
+/// One write, as writes of one sector each.
+fn sectors(offset: usize, bytes: &[u8]) -> Vec<Change> {
+    let (mut offset, mut rest) = (offset, bytes);
+    let mut sectors = Vec::new();
+    while !rest.is_empty() {
+        let size = (SECTOR_SIZE - offset % SECTOR_SIZE).min(rest.len());
+        let (sector, behind) = rest.split_at(size);
+        sectors.push(Change::Write { offset, bytes: sector.into() });
+        (offset, rest) = (offset + size, behind);
+    }
+    sectors
 }
 
 impl Change {

@@ -85,6 +85,8 @@ struct State {
     faults_struck: u64,
     crash: Option<(u64, Moment)>,
     crashed: bool,
+    /// What was there right before each operation that changes the disk, where that is to be remembered.
+    remembered: Option<Vec<(u64, Tree)>>,
 }
 
 impl SimulatedDisk {
@@ -103,6 +105,7 @@ impl SimulatedDisk {
             faults_struck: 0,
             crash: None,
             crashed: false,
+            remembered: None,
         };
         Self { state: Arc::new(Mutex::new(state)) }
     }
@@ -113,6 +116,21 @@ impl SimulatedDisk {
     pub fn fork(&self) -> Self {
         let state = self.state();
         Self::from_tree(state.tree.clone(), state.medium)
+    }
+
+    /// Remembers, from now on, what is there right before each operation that [changes the
+    /// disk](OperationKind::changes_disk).
+    pub fn remember(&self) {
+        self.state().remembered.get_or_insert_default();
+    }
+
+    /// The disk as it was right before each operation that changed it, with the index of that, since
+    /// [`SimulatedDisk::remember`]: each is what [`SimulatedDisk::crash_at`] of that index would have left, so one run
+    /// shows every crash point.
+    pub fn remembered(&self) -> Vec<(u64, Self)> {
+        let state = self.state();
+        let trees = state.remembered.iter().flatten();
+        trees.map(|(index, tree)| (*index, Self::from_tree(tree.clone(), state.medium))).collect()
     }
 
     /// Every operation so far.

@@ -52,10 +52,9 @@ impl StorageFile for SimulatedFile {
     fn sync_data(&self) -> io::Result<()> {
         self.disk.operate(self.call(OperationKind::SyncData), |state, manner| {
             let content = state.tree.content_mut(self.inode)?;
-            if manner.drops_dirty_data {
-                content.drop_dirty_data();
-            } else {
-                content.sync();
+            match manner.drops {
+                Some(drop) => content.drop_dirty_data(drop),
+                None => content.sync(),
             }
             Ok(())
         })

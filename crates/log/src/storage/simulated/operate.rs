@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use super::fault::{Moment, Operation, OperationKind, Outcome, crashed};
+use super::fault::{Drop, Moment, Operation, OperationKind, Outcome, crashed};
 use super::{Errno, SimulatedDisk, State, count};
 
 impl SimulatedDisk {
@@ -16,6 +16,7 @@ impl SimulatedDisk {
         let mut state = self.state();
         let operation = call.numbered(count(state.operations.len()));
         let verdict = state.judge(&operation);
+        state.remember(&operation);
         state.operations.push(operation);
         let whole = Manner::default();
         match verdict {
@@ -31,16 +32,26 @@ impl SimulatedDisk {
             Verdict::Fault(Outcome::Short(size), _) => {
                 action(&mut state, Manner { size_max: Some(size), ..whole })
             }
-            Verdict::Fault(Outcome::Dropped, errno) if call.kind == OperationKind::SyncData => {
-                action(&mut state, Manner { drops_dirty_data: true, ..whole })
-                    .and(Err(errno.into()))
+            Verdict::Fault(Outcome::Dropped(drop), errno)
+                if call.kind == OperationKind::SyncData =>
+            {
+                action(&mut state, Manner { drops: Some(drop), ..whole }).and(Err(errno.into()))
             }
-            Verdict::Fault(Outcome::NoEffect | Outcome::Dropped, errno) => Err(errno.into()),
+            Verdict::Fault(Outcome::NoEffect | Outcome::Dropped(_), errno) => Err(errno.into()),
         }
     }
 }
 
 impl State {
+    fn remember(&mut self, operation: &Operation) {
+        if let Some(remembered) = &mut self.remembered
+            && operation.kind.changes_disk()
+            && !self.crashed
+        {
+            remembered.push((operation.index, self.tree.clone()));
+        }
+    }
+
     /// Tells what is to become of an operation.
     fn judge(&mut self, operation: &Operation) -> Verdict {
         if self.crashed {
@@ -78,7 +89,8 @@ enum Verdict {
 #[derive(Clone, Copy, Default)]
 pub(super) struct Manner {
     size_max: Option<usize>,
-    pub(super) drops_dirty_data: bool,
+    /// What a sync that fails loses.
+    pub(super) drops: Option<Drop>,
 }
 
 impl Manner {

@@ -7,6 +7,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::file::Content;
 use super::tree::{Body, Entries, Folder, Inode, Node, ROOT, Tree};
@@ -104,20 +105,27 @@ impl SimulatedDisk {
         Ok(())
     }
 
+    /// Every file with its content as the cache shows it, by absolute path. It is shared, not copied.
+    pub fn contents(&self) -> BTreeMap<PathBuf, Arc<Vec<u8>>> {
+        let state = self.state();
+        let mut found = BTreeMap::new();
+        state.walk(|path, inode| {
+            if let Ok(content) = state.tree.content(inode) {
+                found.insert(path, content.shared());
+            }
+        });
+        found
+    }
+
     /// Everything on the disk, by absolute path, without the root.
     pub fn tree(&self) -> BTreeMap<PathBuf, Stat> {
         let state = self.state();
         let mut found = BTreeMap::new();
-        let mut due = vec![(ROOT, PathBuf::from("/"))];
-        while let Some((folder, path)) = due.pop() {
-            let Ok(folder) = state.tree.folder(folder) else { continue };
-            for (name, inode) in &folder.entries {
-                if let Ok(stat) = state.tree.stat(*inode) {
-                    found.insert(path.join(name), stat);
-                    due.push((*inode, path.join(name)));
-                }
+        state.walk(|path, inode| {
+            if let Ok(stat) = state.tree.stat(inode) {
+                found.insert(path, stat);
             }
-        }
+        });
         found
     }
 
@@ -146,6 +154,18 @@ impl SimulatedDisk {
 }
 
 impl State {
+    /// Goes through everything on the disk, by absolute path, without the root.
+    fn walk(&self, mut see: impl FnMut(PathBuf, Inode)) {
+        let mut due = vec![(ROOT, PathBuf::from("/"))];
+        while let Some((folder, path)) = due.pop() {
+            let Ok(folder) = self.tree.folder(folder) else { continue };
+            for (name, inode) in &folder.entries {
+                see(path.join(name), *inode);
+                due.push((*inode, path.join(name)));
+            }
+        }
+    }
+
     /// Makes the folders above `path` where they are absent.
     fn plant_folders(&mut self, path: &Path) -> io::Result<super::Place> {
         let mut above: Vec<_> = path.ancestors().skip(1).collect();

@@ -16,6 +16,7 @@ use std::ops::Range;
 
 use indelible_format::chain::Hash;
 use indelible_format::checkpoint::spell_root;
+use indelible_format::seeded::{self, Bug};
 use indelible_format::tile;
 use indelible_format::tree::{Frontier, leaf_hash};
 
@@ -318,7 +319,7 @@ impl<'a> Tree<'a> {
         out: &mut Findings,
     ) {
         let found = match self.stored(row, index) {
-            Ok(found) if found == expected => return,
+            Ok(found) if found == expected || seeded::is(Bug::RowsUncompared) => return,
             Ok(found) => found,
             Err(gap) => return self.report_gap(row, index, gap, out),
         };

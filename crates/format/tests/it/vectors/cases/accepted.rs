@@ -112,15 +112,42 @@ pub(in super::super) fn accepted() -> Vec<Case> {
                 &format!(r#"{{"wall":"{TIME}","counted":"{TIME}","believed":true}}"#),
             ),
         ),
-        case("service record with any metadata", own("service.start", r#"{"x":[1,{}]}"#)),
+        case(
+            "service record of an unknown action, with any metadata",
+            own("service.begin", r#"{"x":[1,{}]}"#),
+        ),
+        case("service start", service_start(same)),
+        case(
+            "service start that listens nowhere, in short texts",
+            service_start(|m| {
+                m.replace(PLACES, "[]").replace("\"0.4.0\"", "\"v\"").replace("4711", "0")
+            }),
+        ),
+        case(
+            "service start with 8 listeners of 256 bytes",
+            service_start(|m| {
+                let place = format!("\"{}\"", "l".repeat(256));
+                m.replace(PLACES, &format!("[{}]", vec![place; 8].join(",")))
+            }),
+        ),
+        case("service stop", own("service.stop", r#"{"reason":"signal","records":0}"#)),
+        case("service configure", service_configure(same)),
+        case("service refuse of a principal", service_refuse(same)),
+        case(
+            "service refuse of an address",
+            service_refuse(|m| {
+                m.replace("\"principal\"", "\"address\"").replace("agent-7", "2001:db8::1")
+            }),
+        ),
+        case(
+            "service refuse of a user of the machine",
+            service_refuse(|m| m.replace("\"principal\"", "\"user\"").replace("agent-7", "1000")),
+        ),
         case(
             "action of the log's own that version 1 does not list",
             own("key.rotate", r#"{"x":1}"#),
         ),
-        case(
-            "the same without metadata",
-            own("service.stop", "{}").replace(",\"metadata\":{}", ""),
-        ),
+        case("the same without metadata", own("service.end", "{}").replace(",\"metadata\":{}", "")),
     ];
     cases.extend(["A", "Q", "g", "w"].map(|last| {
         let salt = format!(r#""salt":"AAECAwQFBgcICQoLDA0OD{last}""#);

@@ -9,6 +9,7 @@ pub(super) use rejected::rejected;
 const T: &str = r#"{"seq":0,"timestamp":"2026-01-02T03:04:05.000000000Z","#;
 const ABC: &str = r#""actor":"a","action":"b","resource":"c""#;
 const HASH: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+const PLACES: &str = r#"["127.0.0.1:8080","unix:/run/indelible.sock"]"#;
 const LOG_ID: &str = "000102030405060708090a0b0c0d0e0f";
 const KEY: &str = "example.com/audit+29b87bfc+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4";
 const TIME: &str = "2026-01-02T03:04:05.000000000Z";
@@ -41,6 +42,25 @@ fn own(action: &str, metadata: &str) -> String {
 
 fn nested(open: &str, close: &str, depth: usize) -> String {
     more(&format!(r#""session":{{"x":{}{}}}"#, open.repeat(depth - 1), close.repeat(depth - 1)))
+}
+
+fn service_start(change: impl Fn(String) -> String) -> String {
+    let members = format!(
+        r#"{{"version":"0.4.0","pid":4711,"listeners":{PLACES},"configuration":"{HASH}","authentication":"required"}}"#
+    );
+    own("service.start", &change(members))
+}
+
+fn service_configure(change: impl Fn(String) -> String) -> String {
+    let members = format!(r#"{{"what":"tokens","before":"{HASH}","after":"{HASH}"}}"#);
+    own("service.configure", &change(members))
+}
+
+fn service_refuse(change: impl Fn(String) -> String) -> String {
+    let members = format!(
+        r#"{{"kind":"principal","who":"agent-7","reason":"role","count":3,"since":"{TIME}","until":"{TIME}"}}"#
+    );
+    own("service.refuse", &change(members))
 }
 
 fn create(change: impl Fn(String) -> String) -> String {

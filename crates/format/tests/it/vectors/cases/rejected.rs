@@ -6,7 +6,8 @@ use super::*;
 
 /// Entries that every reader refuses.
 pub(in super::super) fn rejected() -> Vec<Case> {
-    [rejected_heads(), rejected_fields(), rejected_json(), rejected_own()].concat()
+    [rejected_heads(), rejected_fields(), rejected_json(), rejected_own(), rejected_service()]
+        .concat()
 }
 
 fn rejected_heads() -> Vec<Case> {
@@ -164,6 +165,73 @@ fn rejected_json() -> Vec<Case> {
         cases.push(case(&format!("metadata with the value {text}"), value(text)));
     }
     cases
+}
+
+fn rejected_service() -> Vec<Case> {
+    let start = |from: &str, to: &str| service_start(|m| m.replace(from, to));
+    let refuse = |from: &str, to: &str| service_refuse(|m| m.replace(from, to));
+    let stop = |members: &str| own("service.stop", members);
+    let place = |size: usize| format!("\"{}\"", "l".repeat(size));
+    let listeners = |places: Vec<String>| start(PLACES, &format!("[{}]", places.join(",")));
+    vec![
+        case(
+            "service start without metadata",
+            own("service.start", "{}").replace(",\"metadata\":{}", ""),
+        ),
+        case("service start without members", own("service.start", "{}")),
+        case("service start with another member", start("\"required\"", "\"required\",\"x\":1")),
+        case(
+            "service start with members out of order",
+            start("\"version\":\"0.4.0\",\"pid\":4711", "\"pid\":4711,\"version\":\"0.4.0\""),
+        ),
+        case("service start with an empty version", start("0.4.0", "")),
+        case("service start with a version of 257 bytes", start("0.4.0", &"v".repeat(257))),
+        case("service start with a control character in its version", start("0.4.0", "\\u001b[2J")),
+        case("service start with a pid of 2^32", start("4711", "4294967296")),
+        case("service start with 9 listeners", listeners(vec![place(1); 9])),
+        case("service start with a listener of 257 bytes", listeners(vec![place(257)])),
+        case("service start with an empty listener", listeners(vec![place(0)])),
+        case(
+            "service start with a number among its listeners",
+            listeners(vec![place(1), "1".to_owned()]),
+        ),
+        case(
+            "service start with a comma behind its last listener",
+            listeners(vec![place(1), String::new()]),
+        ),
+        case("service start with a short digest", start(HASH, HASH.strip_prefix('0').unwrap())),
+        case("service start with an unknown word", start("required", "optional")),
+        case("service stop for another reason", stop(r#"{"reason":"told","records":0}"#)),
+        case("service stop with a negative count", stop(r#"{"reason":"signal","records":-1}"#)),
+        case(
+            "service configure of something else",
+            service_configure(|m| m.replace("tokens", "roles")),
+        ),
+        case(
+            "service configure without what it was before",
+            service_configure(|m| m.replace(&format!("\"before\":\"{HASH}\","), "")),
+        ),
+        case("service refuse of another kind", refuse("principal", "token")),
+        case("service refuse of nobody", refuse("agent-7", "")),
+        case("service refuse of a principal of 257 bytes", refuse("agent-7", &"p".repeat(257))),
+        case("service refuse of a principal with a line feed", refuse("agent-7", "agent\\n7")),
+        case(
+            "service refuse of an address with its port",
+            refuse("principal", "address").replace("agent-7", "192.0.2.7:80"),
+        ),
+        case(
+            "service refuse of an address that is spelt otherwise",
+            refuse("principal", "address").replace("agent-7", "2001:DB8::1"),
+        ),
+        case("service refuse of a name as an address", refuse("principal", "address")),
+        case(
+            "service refuse of a user that is spelt otherwise",
+            refuse("principal", "user").replace("agent-7", "+1000"),
+        ),
+        case("service refuse for another reason", refuse("\"role\"", "\"because\"")),
+        case("service refuse that never happened", refuse("\"count\":3", "\"count\":0")),
+        case("service refuse with another time", refuse("\"until\":\"", "\"until\":\"+")),
+    ]
 }
 
 fn rejected_own() -> Vec<Case> {

@@ -15,7 +15,8 @@ use super::{SimulatedDisk, State};
 
 mod choice;
 
-use self::choice::{Random, every, notable, random};
+pub(super) use self::choice::Random;
+use self::choice::{every, notable, random};
 
 /// The seed of [`SimulatedDisk::crash_states`].
 const SEED: u64 = 0x1bde_11b1_e5ee_d001;
@@ -73,6 +74,18 @@ impl CrashState {
         let mut state = self.clone();
         *state.folders.get_mut(position)? = count;
         Some(state)
+    }
+
+    /// The files with something unsynced, by the paths that [`CrashState::keeping`] knows them by, each with how many
+    /// steps there are.
+    pub fn files(&self) -> impl Iterator<Item = (&Path, usize)> {
+        self.dimensions.files.iter().map(|file| (file.path.as_path(), file.steps))
+    }
+
+    /// The folders with unsynced entry operations, by the paths that [`CrashState::keeping_entries`] knows them by, each
+    /// with how many there are.
+    pub fn folders(&self) -> impl Iterator<Item = (&Path, usize)> {
+        self.dimensions.folders.iter().map(|folder| (folder.path.as_path(), folder.steps))
     }
 
     fn with_file(&self, path: &Path, change: impl FnOnce(&mut Kept, usize)) -> Option<Self> {

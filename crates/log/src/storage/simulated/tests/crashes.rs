@@ -28,6 +28,49 @@ fn synced(name: &str, bytes: &[u8]) -> (SimulatedDisk, Box<dyn StorageFile>) {
 }
 
 #[test]
+fn what_is_remembered_is_what_a_crash_there_leaves() {
+    let run = |disk: &SimulatedDisk| -> io::Result<()> {
+        let file = disk.create_new(path("a"), Privacy::Owner)?;
+        file.append(b"xy")?;
+        disk.list(path("")).map(drop)?;
+        file.sync_data()?;
+        disk.sync_folder(path(""))?;
+        disk.unlink(path("a"))
+    };
+    let whole = SimulatedDisk::new();
+    whole.remember();
+    run(&whole).unwrap();
+    let remembered = whole.remembered();
+    let at: Vec<_> = remembered.iter().map(|(index, _)| *index).collect();
+    assert_eq!(at, [0, 1, 3, 4, 5]);
+    for (index, disk) in remembered {
+        let crashed = SimulatedDisk::new();
+        crashed.crash_at(index);
+        run(&crashed).unwrap_err();
+        let left = |disk: &SimulatedDisk| -> Vec<_> {
+            let states = disk.crash_states(1000);
+            states.map(|state| disk.after_crash(&state).contents()).collect()
+        };
+        assert_eq!(left(&disk), left(&crashed), "{index}");
+    }
+}
+
+#[test]
+fn a_state_tells_what_is_not_synced() {
+    let disk = SimulatedDisk::new();
+    disk.plant_folder("sub").unwrap();
+    let file = create(&disk, "sub/a");
+    file.append(b"abc").unwrap();
+    file.truncate(1).unwrap();
+    let state = disk.only_synced();
+    assert_eq!(state.files().collect::<Vec<_>>(), [(path("/sub/a"), 4)]);
+    assert_eq!(state.folders().collect::<Vec<_>>(), [(path("/sub"), 1)]);
+    file.sync_data().unwrap();
+    disk.sync_folder(path("sub")).unwrap();
+    assert_eq!(disk.everything().files().count() + disk.everything().folders().count(), 0);
+}
+
+#[test]
 fn synced_bytes_stay_and_the_rest_is_torn_at_any_byte_or_nul() {
     let (disk, file) = synced("a", b"one ");
     file.append(b"23").unwrap();

@@ -119,6 +119,31 @@ fn failed_sync_drops_what_later_syncs_do_not_bring_back() {
 }
 
 #[test]
+fn failed_sync_that_drops_some_data_has_written_the_rest() {
+    let mut left = BTreeSet::new();
+    for seed in 0..64 {
+        let disk = SimulatedDisk::new();
+        disk.write_file("a", [b'a'; 500]).unwrap();
+        let file = disk.open(path("a"), Access::Append).unwrap();
+        file.append(&[b'b'; 1000]).unwrap();
+        disk.fail(FaultPlan::nth(0).dropping_some_dirty_data(seed));
+        assert_eq!(errno(&file.sync_data().unwrap_err()), Some(Errno::IO));
+        file.sync_data().unwrap();
+        assert_eq!(disk.read_file("a").unwrap()[500..], [b'b'; 1000]);
+        let medium = disk.after_crash(&disk.only_synced()).read_file("a").unwrap();
+        assert_eq!(medium, disk.after_crash(&disk.everything()).read_file("a").unwrap());
+        assert_eq!(medium[..500], [b'a'; 500]);
+        let sectors = [500..512, 512..1024, 1024..1500].map(|range| {
+            let sector = medium.get(range.start..range.end.min(medium.len())).unwrap_or_default();
+            assert!(sector.iter().all(|byte| byte == &sector[0]));
+            sector.first() == Some(&b'b')
+        });
+        left.insert(sectors);
+    }
+    assert_eq!(left.len(), 8, "each subset of the sectors: {left:?}");
+}
+
+#[test]
 fn failed_sync_that_drops_data_leaves_cuts_to_the_next() {
     let disk = SimulatedDisk::new();
     disk.write_file("a", "12345678").unwrap();

@@ -1,0 +1,216 @@
+//! One sync of a log at a time, and none after one that failed.
+//!
+//! A device that can't flush its cache says so to whoever asked, once, and may have dropped what was in it: the next flush,
+//! of another file, then succeeds with nothing to write. A log syncs from more than one thread (records, and rows and
+//! checkpoints beside them). So its syncs pass here one by one, and the failure of any is the end of all: what was
+//! written before it and not yet synced is never acknowledged.
+//!
+//! It knows only syncs that are made through it. What a flush of somebody else's takes with it, Linux tells them alone.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use indelible_format::seeded::{self, Bug};
+
+use super::{Access, Lock, LockError, Medium, Privacy, Stat, Storage, StorageFile};
+use crate::sync::{Mutex, lock};
+
+/// A storage, for as long as one log is open on it.
+#[derive(Debug)]
+pub(crate) struct SyncGate {
+    disk: Arc<dyn Storage>,
+    gate: Arc<Gate>,
+}
+
+impl SyncGate {
+    pub(crate) fn before(disk: Arc<dyn Storage>) -> Self {
+        Self { disk, gate: Arc::default() }
+    }
+
+    fn file(&self, path: &Path, file: Box<dyn StorageFile>) -> Box<dyn StorageFile> {
+        Box::new(GatedFile { file, path: path.to_path_buf(), gate: Arc::clone(&self.gate) })
+    }
+}
+
+/// A sync was not made, since one before it had failed.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("an earlier sync, of {}, had failed: {source}", path.display())]
+struct FailedEarlier {
+    path: PathBuf,
+    source: Arc<io::Error>,
+}
+
+impl From<FailedEarlier> for io::Error {
+    fn from(error: FailedEarlier) -> Self {
+        Self::new(error.source.kind(), error)
+    }
+}
+
+/// Held while a sync is made; the first that failed.
+#[derive(Debug, Default)]
+struct Gate(Mutex<Option<FailedEarlier>>);
+
+impl Gate {
+    fn pass(&self, path: &Path, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        let mut failed = lock(&self.0);
+        if let Some(earlier) = &*failed {
+            return Err(earlier.clone().into());
+        }
+        sync().inspect_err(|error| {
+            if !seeded::is(Bug::RetriedSync) && !seeded::is(Bug::GoesOnAfterHalt) {
+                // An error can't be copied: the system's number says all that it says.
+                let source = error.raw_os_error().map_or_else(
+                    || io::Error::new(error.kind(), error.to_string()),
+                    io::Error::from_raw_os_error,
+                );
+                *failed =
+                    Some(FailedEarlier { path: path.to_path_buf(), source: Arc::new(source) });
+            }
+        })
+    }
+}
+
+#[derive(Debug)]
+struct GatedFile {
+    file: Box<dyn StorageFile>,
+    path: PathBuf,
+    gate: Arc<Gate>,
+}
+
+impl Storage for SyncGate {
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
+        self.disk.list(folder)
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Stat> {
+        self.disk.stat(path)
+    }
+
+    fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn StorageFile>> {
+        let file = self.disk.open(path, access)?;
+        Ok(match access {
+            Access::Read => file,
+            Access::Append => self.file(path, file),
+        })
+    }
+
+    fn create_new(&self, path: &Path, privacy: Privacy) -> io::Result<Box<dyn StorageFile>> {
+        Ok(self.file(path, self.disk.create_new(path, privacy)?))
+    }
+
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        self.disk.create_folder(path)
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        self.gate.pass(folder, || self.disk.sync_folder(folder))
+    }
+
+    fn sync_outer_folder(&self, folder: &Path) -> io::Result<()> {
+        self.gate.pass(folder, || self.disk.sync_outer_folder(folder))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.disk.rename(from, to)
+    }
+
+    fn replace(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.disk.replace(from, to)
+    }
+
+    fn unlink(&self, path: &Path) -> io::Result<()> {
+        self.disk.unlink(path)
+    }
+
+    fn remove_folder(&self, path: &Path) -> io::Result<()> {
+        self.disk.remove_folder(path)
+    }
+
+    fn lock(&self, path: &Path, holder: &str) -> Result<Box<dyn Lock>, LockError> {
+        self.disk.lock(path, holder)
+    }
+
+    fn lock_untouched(&self, path: &Path) -> Result<Option<Box<dyn Lock>>, LockError> {
+        self.disk.lock_untouched(path)
+    }
+
+    fn medium(&self, folder: &Path) -> io::Result<Medium> {
+        self.disk.medium(folder)
+    }
+}
+
+impl StorageFile for GatedFile {
+    fn append(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.append(bytes)
+    }
+
+    fn allocate(&self, offset: u64, size: u64) -> io::Result<()> {
+        self.file.allocate(offset, size)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.gate.pass(&self.path, || self.file.sync_data())
+    }
+
+    fn truncate(&self, size: u64) -> io::Result<()> {
+        self.file.truncate(size)
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.file.read_at(buf, offset)
+    }
+
+    fn read_medium_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.file.read_medium_at(buf, offset)
+    }
+
+    fn stat(&self) -> io::Result<Stat> {
+        self.file.stat()
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "simulated-disk")]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::SyncGate;
+    use crate::storage::simulated::{FaultPlan, OperationKind, SimulatedDisk};
+    use crate::storage::{Privacy, Storage as _, StorageFile};
+
+    fn file(gate: &SyncGate, name: &str) -> Box<dyn StorageFile> {
+        gate.create_new(&Path::new("/").join(name), Privacy::Group).unwrap()
+    }
+
+    #[test]
+    fn after_a_sync_that_failed_no_other_is_made_of_any_file_or_folder() {
+        let disk = SimulatedDisk::new();
+        let gate = SyncGate::before(Arc::new(disk.clone()));
+        let (records, row) = (file(&gate, "audit.log"), file(&gate, "row"));
+        records.append(b"written\n").unwrap();
+        disk.fail(FaultPlan::nth(0).of_kind(OperationKind::SyncData).on_path("row"));
+        let first = row.sync_data().unwrap_err();
+        let before = disk.operation_count();
+        for error in [
+            records.sync_data().unwrap_err(),
+            row.sync_data().unwrap_err(),
+            gate.sync_folder(Path::new("/")).unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), first.kind());
+            let told = format!("an earlier sync, of /row, had failed: {first}");
+            assert_eq!(error.to_string(), told);
+        }
+        assert_eq!(disk.operation_count(), before);
+    }
+
+    #[test]
+    fn a_gate_that_is_made_anew_lets_pass() {
+        let disk = SimulatedDisk::new();
+        let gate = SyncGate::before(Arc::new(disk.clone()));
+        disk.fail(FaultPlan::nth(0).of_kind(OperationKind::SyncFolder));
+        gate.sync_folder(Path::new("/")).unwrap_err();
+        SyncGate::before(Arc::new(disk)).sync_folder(Path::new("/")).unwrap();
+    }
+}

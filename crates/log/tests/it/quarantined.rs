@@ -1,0 +1,123 @@
+//! What the verifier says of quarantine: each file that a repair's record names is there, with the bytes that it names,
+//! and others are what their names say.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use indelible::format::own::{Announcement, Recover, TailKind};
+use indelible::storage::Storage;
+use indelible::storage::simulated::SimulatedDisk;
+use indelible::{Finding, FindingClass, Problem, Report, Verdict};
+
+use crate::bad_sectors::BadSectors;
+use crate::checker::verify;
+use crate::composed::Composed;
+use crate::scene::*;
+
+fn report(disk: &SimulatedDisk) -> Report {
+    verify(&storage(disk), Path::new(FOLDER), &[])
+}
+
+/// The only fault.
+#[track_caller]
+fn fault(report: &Report) -> Finding {
+    let mut faults = report.findings.iter().filter(|finding| finding.class.is_fault());
+    let fault = faults.next().unwrap_or_else(|| panic!("nothing is wrong:\n{report}"));
+    assert_eq!(faults.next(), None, "{report}");
+    fault.clone()
+}
+
+/// A log whose repair put `torn` into quarantine, in record 4; and the file's name.
+fn repaired() -> (SimulatedDisk, String) {
+    let disk = closed();
+    write_active(&disk, [&active(&disk)[..], b"torn"].concat());
+    open(&disk).close().unwrap();
+    assert_eq!(report(&disk).verdict(), Verdict::Sound);
+    (disk, format!("quarantine/4-{}", sha256(b"torn")))
+}
+
+#[test]
+fn a_quarantine_file_that_is_gone_is_missing() {
+    let (disk, name) = repaired();
+    disk.remove_file(in_folder(&name)).unwrap();
+    let fault = fault(&report(&disk));
+    assert_eq!((fault.problem, fault.class), (Problem::QuarantineDiffers, FindingClass::Missing));
+    assert_eq!((fault.file, fault.seq), (Some(name), Some(4)));
+    assert_eq!(fault.expected, Some(format!("4 bytes with SHA-256 {}", sha256(b"torn"))));
+    assert_eq!(fault.found.as_deref(), Some("no such file"));
+}
+
+#[test]
+fn a_quarantine_file_with_other_bytes_is_found_with_both_hashes() {
+    let (disk, name) = repaired();
+    disk.write_file(in_folder(&name), "other").unwrap();
+    let fault = fault(&report(&disk));
+    assert_eq!((fault.problem, fault.class), (Problem::QuarantineDiffers, FindingClass::Tampering));
+    assert_eq!(fault.found, Some(format!("5 bytes with SHA-256 {}", sha256(b"other"))));
+}
+
+#[test]
+fn what_is_no_file_in_a_quarantine_files_place_is_found() {
+    let (disk, name) = repaired();
+    disk.remove_file(in_folder(&name)).unwrap();
+    let as_link = disk.fork();
+    as_link.plant_link(in_folder(&name), "/logs/elsewhere").unwrap();
+    let as_folder = disk.fork();
+    as_folder.plant_folder(in_folder(&name)).unwrap();
+    for disk in [as_link, as_folder] {
+        let fault = fault(&report(&disk));
+        assert_eq!(fault.problem, Problem::QuarantineDiffers, "{fault}");
+        assert_eq!(fault.class, FindingClass::Tampering, "{fault}");
+        assert_eq!((fault.file.as_ref(), fault.seq), (Some(&name), Some(4)));
+    }
+}
+
+#[test]
+fn a_quarantine_file_that_cannot_be_read_is_damage_whether_a_record_names_it_or_not() {
+    let (disk, told) = repaired();
+    let untold = format!("quarantine/1-{}", sha256(b"more"));
+    disk.write_file(in_folder(&untold), "more").unwrap();
+    for name in [told, untold] {
+        let bad = BadSectors::of(storage(&disk), in_folder(&name), 2..3);
+        let bad: Arc<dyn Storage> = Arc::new(bad);
+        let fault = fault(&verify(&bad, Path::new(FOLDER), &[]));
+        assert_eq!((fault.problem, fault.class), (Problem::Unreadable, FindingClass::Damage));
+        assert_eq!((fault.file, fault.offset), (Some(name), Some(0)));
+    }
+}
+
+#[test]
+fn a_folder_with_a_quarantine_files_name_is_found() {
+    let disk = closed();
+    let name = format!("quarantine/1-{}", sha256(b"torn"));
+    disk.plant_folder(in_folder(&name)).unwrap();
+    disk.plant_folder(in_folder("quarantine/notes")).unwrap();
+    let report = report(&disk);
+    let found: Vec<_> = report.findings.iter().filter(|f| f.class.is_fault()).collect();
+    assert_eq!(found.len(), 1, "{report}");
+    assert_eq!(found[0].file, Some(name), "{report}");
+}
+
+#[test]
+fn a_repair_that_names_a_file_outside_of_quarantine_is_found_and_nothing_is_read_there() {
+    for name in ["../audit.key", "quarantine/../../audit.key", "quarantine/", "quarantined"] {
+        let mut log = Composed::begun();
+        let recover = Recover {
+            file: "audit.log".to_owned(),
+            offset: 0,
+            length: 4,
+            sha256: sha256(b"torn"),
+            kind: TailKind::Partial,
+            quarantine: name.to_owned(),
+        };
+        let seq = log.own(&Announcement::Recover(recover));
+        let disk = log.write();
+        let before = disk.operation_count();
+        let fault = fault(&report(&disk));
+        assert_eq!((fault.problem, fault.seq), (Problem::QuarantineDiffers, Some(seq)), "{name}");
+        assert_eq!(fault.found.as_deref(), Some("a name that is none in quarantine"));
+        let operations = disk.operations().into_iter().filter(|op| op.index >= before);
+        let outside: Vec<_> = operations.filter(|op| op.path.ends_with("audit.key")).collect();
+        assert!(outside.is_empty(), "{outside:?}");
+    }
+}

@@ -1,0 +1,98 @@
+//! All records that match, one page after the other, no faster than they are taken: [`stream`].
+
+use std::sync::Arc;
+
+use futures_util::stream::{self, Stream};
+use indelible::StoredRecord;
+use tokio::time::Instant;
+
+use crate::engine::Log;
+use crate::error::ApiError;
+use crate::read::cursor::Cursor;
+use crate::read::filter::Filter;
+use crate::read::page::{Page, PageLimit, Range, page};
+use crate::service::Service;
+
+/// How much one page of a stream holds.
+const PAGE_RECORDS: u64 = 256;
+const PAGE_SIZE: usize = 256 << 10;
+
+/// What a streamed query consists of: pages of records, then the end.
+#[derive(Debug)]
+pub(crate) enum Part {
+    Records(Vec<StoredRecord>),
+    /// Where to go on; `None` where nothing is left.
+    End(Option<Cursor>),
+}
+
+struct State {
+    service: Service,
+    log: Arc<Log>,
+    filter: Filter,
+    range: Range,
+    left: u64,
+    deadline: Instant,
+    then: Then,
+}
+
+/// What comes after what was handed out.
+enum Then {
+    Read,
+    End(Option<Cursor>),
+    Nothing,
+}
+
+/// Streams what a query finds, at most `limit` records (0: all of them), until `timeouts.query` has passed; the end says
+/// where to go on.
+pub(crate) fn stream(
+    service: &Service,
+    log: &Arc<Log>,
+    filter: Filter,
+    range: Range,
+    limit: u64,
+) -> impl Stream<Item = Result<Part, ApiError>> + Send + use<> {
+    let state = State {
+        service: service.clone(),
+        log: Arc::clone(log),
+        filter,
+        range,
+        left: if limit == 0 { u64::MAX } else { limit },
+        deadline: Instant::now() + service.config.timeouts.query,
+        then: Then::Read,
+    };
+    stream::unfold(state, |mut state| async move {
+        match std::mem::replace(&mut state.then, Then::Nothing) {
+            Then::Nothing => None,
+            Then::End(next) => Some((Ok(Part::End(next)), state)),
+            Then::Read => match state.read().await {
+                Ok(page) => Some((Ok(state.take(page)), state)),
+                Err(error) => Some((Err(error), state)),
+            },
+        }
+    })
+}
+
+impl State {
+    async fn read(&self) -> Result<Page, ApiError> {
+        let limit = PageLimit {
+            records: self.left.min(PAGE_RECORDS),
+            size: PAGE_SIZE,
+            time: self.deadline.saturating_duration_since(Instant::now()),
+        };
+        let (filter, range) = (self.filter.clone(), self.range);
+        self.log.scan(move |reader, stop| page(reader, &filter, &range, &limit, stop)).await
+    }
+
+    fn take(&mut self, page: Page) -> Part {
+        self.left -= u64::try_from(page.records.len()).unwrap_or(u64::MAX).min(self.left);
+        let stopping = self.service.stopping.is_cancelled();
+        match page.next {
+            Some(next) if self.left > 0 && !stopping && Instant::now() < self.deadline => {
+                self.range.cursor = Some(next);
+                self.then = Then::Read;
+            }
+            next => self.then = Then::End(next),
+        }
+        Part::Records(page.records)
+    }
+}

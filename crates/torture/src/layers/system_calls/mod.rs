@@ -1,0 +1,167 @@
+//! The layer `system-calls`: the real binary, with each of its file calls failing once, or killed at it.
+//!
+//! strace lists the file calls of each scenario on the log and its key, without those of the loader. A case is one of them
+//! and a fault: the errors that file systems give, once or from then on, or SIGKILL before the call is made. Then everything
+//! is asked that a user could ask: exit code, what stderr says, what the log holds, whether the command works again.
+//!
+//! Every run of the layer fails each call that changes something with EIO, and kills the process at it; what other cases
+//! there are is drawn from all calls and faults. A run counts where strace says that the fault was met.
+//!
+//! A fault meets the n-th call of a name on a path in *each* thread, as strace counts them.
+
+mod calls;
+mod judge;
+mod scenarios;
+mod template;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::ensure;
+
+use self::calls::{Call, Calls, Fault};
+use self::scenarios::Scenario;
+use crate::cases;
+use crate::command;
+use crate::layer::{Layer, Outcome};
+use crate::need::Need;
+use crate::plan::Plan;
+
+pub(crate) const LAYER: Layer = Layer {
+    name: "system-calls",
+    about: "Each file call of init, append, rotate, prune, recover, checkpoint and repair fails, or is the last: nothing \
+            acknowledged is lost, and what is said is true.",
+    cases: "runs",
+    short: SHORT,
+    long: 20_000,
+    needs: &[Need::Program("strace")],
+    run,
+};
+
+const SHORT: u64 = 2_000;
+/// How often a call that changes something is waited for: how many groups the writer makes, and so how often it writes and
+/// syncs, depends on how threads meet.
+const TRIES: usize = 20;
+
+/// One run: which call of which scenario, and what becomes of it.
+#[derive(Debug)]
+struct Case<'a> {
+    scenario: &'a Scenario,
+    call: &'a Call,
+    fault: Fault,
+    /// Whether each run of the scenario makes the call.
+    is_steady: bool,
+}
+
+fn run(plan: &Plan) -> anyhow::Result<Outcome> {
+    let binary = plan.binary()?;
+    let folder = command::fast_folder(plan)?;
+    let root = folder.path().canonicalize()?;
+    let scenarios = scenarios::all(&binary, &root)?;
+    let mut listed = Vec::new();
+    for scenario in &scenarios {
+        let calls = calls::of(&binary, scenario, &root)?;
+        ensure!(!calls.steady.is_empty(), "{}: no file call was seen", scenario.name);
+        listed.push((scenario, calls));
+    }
+    let bench = Bench { plan, binary, root, all: all(&listed, plan.seed), met: AtomicU64::new(0) };
+    let pairs = u64::try_from(bench.all.len())?;
+    let always = bench.all.iter().filter(|case| case.is_always_tried()).count();
+    ensure!(
+        u64::try_from(always)? <= SHORT,
+        "{always} runs must always be made: {SHORT} are too few"
+    );
+    let mut outcome = cases::run(&plan.with_cases(pairs), |number, outcome| {
+        let case = usize::try_from(number).ok().and_then(|number| bench.all.get(number));
+        case.map_or(Ok(()), |case| bench.try_case(number, case, outcome))
+    })?;
+    // A run in which the call never came tells nothing.
+    outcome.cases = bench.met.into_inner();
+    outcome.count("distinct calls and faults there are", pairs);
+    if plan.keep {
+        println!("  kept: {}", folder.keep().display());
+    }
+    Ok(outcome)
+}
+
+/// Each call with each fault that it takes. First those that every run of the layer has, then all others; each in an order
+/// that the seed shuffles: a call more or less in a trace does not put all others elsewhere.
+fn all<'a>(listed: &'a [(&'a Scenario, Calls)], seed: u64) -> Vec<Case<'a>> {
+    let mut all: Vec<Case<'_>> = Vec::new();
+    for (scenario, calls) in listed {
+        let steady = calls.steady.iter().map(|call| (call, true));
+        for (call, is_steady) in steady.chain(calls.passing.iter().map(|call| (call, false))) {
+            let faults = Fault::ALL.into_iter().filter(|fault| call.takes(*fault));
+            all.extend(faults.map(|fault| Case { scenario, call, fault, is_steady }));
+        }
+    }
+    all.sort_by_cached_key(|case| (!case.is_always_tried(), case.order(seed)));
+    all
+}
+
+/// What all cases share.
+struct Bench<'a> {
+    plan: &'a Plan,
+    binary: PathBuf,
+    root: PathBuf,
+    all: Vec<Case<'a>>,
+    /// Runs in which the call came.
+    met: AtomicU64,
+}
+
+impl Bench<'_> {
+    fn try_case(&self, number: u64, case: &Case<'_>, outcome: &mut Outcome) -> anyhow::Result<()> {
+        if self.plan.only.is_none() && self.met.load(Ordering::Relaxed) >= self.plan.cases {
+            return Ok(());
+        }
+        let tries = if case.is_always_tried() { TRIES } else { 1 };
+        for _ in 0..tries {
+            let place = self.root.join(format!("case-{number}"));
+            let met = judge::run(&self.binary, case, &place, number, outcome)?;
+            if !(met && self.plan.keep) {
+                std::fs::remove_dir_all(&place)?;
+            }
+            if met {
+                self.met.fetch_add(1, Ordering::Relaxed);
+                outcome.count(format!("runs of {}", case.scenario.name), 1);
+                outcome.count(format!("runs with {}", case.fault.name()), 1);
+                if case.is_always_tried() {
+                    outcome
+                        .count("runs of each call that changes something, with EIO and SIGKILL", 1);
+                }
+                return Ok(());
+            }
+            outcome.count("attempts in which the call did not come, which are no runs", 1);
+        }
+        if !(case.is_always_tried() && case.is_steady) {
+        } else if case.call.nth == 1 {
+            outcome.violation(number, format!("{}: it did not come in {tries} tries", case.text()));
+        } else {
+            outcome.count("calls that change something, of which there were fewer in each try", 1);
+        }
+        Ok(())
+    }
+}
+
+impl Case<'_> {
+    /// Whether every run of the layer has it.
+    fn is_always_tried(&self) -> bool {
+        self.call.is_always_tried(self.fault)
+    }
+
+    /// Its place among all, by what it is and the seed.
+    fn order(&self, seed: u64) -> u64 {
+        let text = format!("{} {:?} {}", self.scenario.name, self.call.key(), self.fault.name());
+        // FNV-1a: the same on every machine and of every version.
+        let mixed = text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        fastrand::Rng::with_seed(mixed ^ seed).u64(..)
+    }
+
+    fn text(&self) -> String {
+        let Call { name, path, nth, .. } = self.call;
+        let (scenario, fault) = (self.scenario.name, self.fault.name());
+        format!("{scenario}: {fault} at {name} {nth} on {path}")
+    }
+}

@@ -62,7 +62,7 @@ impl Slot {
         lock(&self.state).outcome.clone()
     }
 
-    fn wait(&self) -> Outcome {
+    pub(crate) fn wait(&self) -> Outcome {
         let mut state = lock(&self.state);
         loop {
             if let Some(outcome) = &state.outcome {

@@ -44,7 +44,7 @@ use crate::writer::timekeeper::Timekeeper;
 /// One process at a time appends to a log; others read and verify it meanwhile.
 #[doc(alias = "AuditLogWriter")]
 pub struct AuditLog {
-    writer: Arc<Writer>,
+    pub(crate) writer: Arc<Writer>,
     publisher: Arc<Publisher>,
     recovery: Recovery,
     storage: Arc<dyn Storage>,

@@ -336,6 +336,9 @@ impl Writer {
         while undrained && (queue.committing || !queue.waiting.is_empty()) {
             queue = self.sleep(queue);
         }
+        // Woken above, the writer thread may have found somebody at work and slept on; callers that then took what was
+        // left had nothing to hand it.
+        self.work.notify_all();
     }
 
     fn sleep<'q>(&self, mut queue: MutexGuard<'q, Queue>) -> MutexGuard<'q, Queue> {
@@ -494,5 +497,52 @@ impl Drop for Role<'_> {
         if sleepers > 0 {
             self.writer.changed.notify_all();
         }
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "simulated-disk")]
+mod tests {
+    use std::sync::{Arc, mpsc};
+    use std::thread;
+    use std::time::Duration;
+
+    use indelible_format::event::Event;
+
+    use crate::storage::simulated::SimulatedDisk;
+    use crate::sync::lock;
+    use crate::writer::submission::Submission;
+    use crate::{AuditLog, Options};
+
+    /// Time for a thread that was woken to find nothing to do and to sleep again: without it the test passes whatever the
+    /// writer does.
+    const PAUSE: Duration = Duration::from_millis(100);
+    const DEADLINE: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn a_closed_log_ends_when_callers_commit_the_last_groups_themselves() {
+        let disk = Arc::new(SimulatedDisk::new());
+        let log = Arc::new(AuditLog::create_on(disk, "/log", Options::default()).unwrap());
+        let writer = Arc::clone(&log.writer);
+        let fields = Event::new("a", "b", "c").encode().unwrap().into_bytes();
+
+        // One caller commits. Another has queued an event, and not yet looked who commits it.
+        lock(&writer.queue).committing = true;
+        let accepted = writer.submit(vec![Submission::new(fields, None)]).unwrap();
+        let (closed, outcome) = mpsc::channel();
+        let closing = Arc::clone(&log);
+        thread::spawn(move || closed.send(closing.close()));
+        while writer.is_open() {
+            thread::yield_now();
+        }
+        thread::sleep(PAUSE);
+
+        // The first is done, and before it looks for more to do the second commits what is there.
+        lock(&writer.queue).committing = false;
+        writer.drive();
+        writer.hand_off();
+
+        outcome.recv_timeout(DEADLINE).expect("close returns").unwrap();
+        assert_eq!(accepted.first().unwrap().slot.wait().unwrap().seq, 1);
     }
 }

@@ -16,8 +16,8 @@ pub(crate) const LAYER: Layer = Layer {
     about: "Threads append, close and fail in every order: each event has one outcome, in order, and none but what is \
             synced is acknowledged; nobody waits for ever.",
     cases: "schedules",
-    short: 50_000,
-    long: 2_000_000,
+    short: 200_000,
+    long: 20_000_000,
     needs: &[],
     run,
 };

@@ -166,9 +166,9 @@ def flags(flag, values):
     return [part for value in values for part in (flag, value)]
 
 
-def build_tests():
-    """Every test: its program, folder and name."""
-    built = cargo("test", "--no-run", "--message-format=json", "--all-features", "--lib", "--bins", "--test", "it", *flags("-p", TESTED))
+def build_tests(packages):
+    """Every test of these packages: its program, folder and name."""
+    built = cargo("test", "--no-run", "--message-format=json", "--all-features", "--lib", "--bins", "--test", "it", *flags("-p", packages))
     if built.returncode != 0:
         sys.exit(built.stderr)
     tests = []
@@ -358,10 +358,12 @@ def entries(path):
     return excused
 
 
-def judge(mutants, state):
-    """Prints what needs a reason and has none, and the other way round."""
+def judge(mutants, state, part):
+    """Prints what needs a reason and has none, and the other way round; of these mutants alone, where they are `part` of all."""
     excused, still_open = entries(EXCEPTIONS), entries(OPEN)
     by_key = {mutant["key"]: mutant for mutant in mutants}
+    if part:
+        excused, still_open = ({key: why for key, why in named.items() if key in by_key} for named in (excused, still_open))
     unviable = [key for key in by_key if key in state["unviable"]]
     survived = [key for key in by_key if key in state["survived"]]
     caught = [key for key in by_key if key in state["caught"]]
@@ -389,9 +391,11 @@ def judge(mutants, state):
 
 def reopen(mutants, state):
     """Writes down which survivors have no reason yet."""
-    excused, of_files = entries(EXCEPTIONS), defaultdict(list)
+    excused, known, of_files = entries(EXCEPTIONS), entries(OPEN), defaultdict(list)
     for mutant in mutants:
         if mutant["key"] in state["survived"] and mutant["key"] not in excused:
+            if mutant["key"] not in known:
+                sys.exit(f"{OPEN} would become longer: {mutant['key']}")
             of_files[mutant["file"]].append(mutant["what"])
     text = "# Survivors that nobody has judged yet, written by `.ci/mutants --judge --reopen`: each is to be caught by a test, to\n"
     text += "# disappear from the code, or to get a reason in mutants-exceptions.\n"
@@ -407,6 +411,7 @@ def main():
     parser.add_argument("--survivors", action="store_true", help="try what survived or took too long the last time, and new ones")
     parser.add_argument("--judge", action="store_true", help="try nothing; hold the last outcome against the reasons")
     parser.add_argument("--reopen", action="store_true", help="write down which survivors nobody has judged yet")
+    parser.add_argument("--open", action="store_true", help="build only those of .ci/mutants-open, and record only tests of --tests, of the two crates themselves")
     parser.add_argument("--rest", action="store_true", help="have cargo-mutants try what can't be switched")
     parser.add_argument("--trusting", action="store_true", help="of tests that take long, believe what was recorded of other code")
     parser.add_argument("--fresh", action="store_true", help="forget what was found before")
@@ -416,6 +421,9 @@ def main():
     HERE.mkdir(parents=True, exist_ok=True)
     state = load(arguments.fresh)
     mutants = list_mutants(state["numbers"])
+    if arguments.open:
+        wanted = entries(OPEN)
+        mutants = [m for m in mutants if m["key"] in wanted and re.search(arguments.only, m["key"])]
     if arguments.rest:
         rest = [m for m in mutants if m["key"] in state["inexpressible"] and re.search(arguments.only, m["key"])]
         try_rest(rest, state)
@@ -424,7 +432,9 @@ def main():
         alive = leave_out_unviable(mutants, state)
         save(state)
         print(f"{len(alive)} in one build, {len(state['inexpressible'])} can't be switched", flush=True)
-        tests = build_tests()
+        tests = build_tests(PACKAGES if arguments.open else TESTED)
+        if arguments.open:
+            tests = [test for test in tests if re.search(arguments.tests, test["identity"])]
         print(f"{len(tests)} tests", flush=True)
         tests = record(tests, arguments.jobs, arguments.trusting)
         touched = set().union(*(test["touched"] for test in tests))
@@ -435,9 +445,9 @@ def main():
         if arguments.survivors:
             chosen = [m for m in chosen if state["caught"].get(m["key"], {}).get("how") != "failed"]
         try_mutants(chosen, tests, state, arguments.jobs, arguments.seconds)
-    if arguments.reopen:
+    if arguments.reopen and not arguments.open:
         reopen(mutants, state)
-    sys.exit(judge(mutants, state))
+    sys.exit(judge(mutants, state, arguments.open))
 
 
 if __name__ == "__main__":

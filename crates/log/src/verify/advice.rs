@@ -205,6 +205,9 @@ mod tests {
         let more = "every other copy of it against the same, and all of them against what else was kept elsewhere: ";
         assert_eq!(against(1, 0, 0), format!("{more}--checkpoint, --receipts"));
         assert_eq!(against(0, 1, 1), format!("{more}--key"));
+        let anchors = Anchoring { checkpoints_unknown: 1, ..Anchoring::default() };
+        let unknown = Report { anchors, ..report(vec![]) };
+        assert_eq!(unknown.what_else_to_hold(), format!("{more}--key, --receipts"));
         // Given, and of no use.
         for (problem, left) in [
             (Problem::KeptForged, "--key, --receipts"),

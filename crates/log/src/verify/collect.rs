@@ -97,6 +97,18 @@ mod tests {
     }
 
     #[test]
+    fn what_everything_follows_from_stands_first_and_is_counted() {
+        let mut findings = Findings::default();
+        for seq in 0..60 {
+            findings.add(Finding::new(Problem::HashMismatch).record(seq));
+        }
+        findings.put_first(Finding::new(Problem::KeyOfAnotherLog));
+        let (kept, left_out) = findings.finish();
+        assert_eq!((kept[0].problem, kept.len()), (Problem::KeyOfAnotherLog, 51));
+        assert_eq!(left_out, 10);
+    }
+
+    #[test]
     fn however_many_there_are_of_a_problem_the_first_of_each_class_is_kept() {
         for count in [1, 49, 50, 51, 99, 100, 101, 1_000] {
             let mut notes = Findings::default();

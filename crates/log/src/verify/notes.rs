@@ -151,11 +151,13 @@ impl SignedRoots {
         roots
     }
 
-    /// One signed root, whoever signed it.
+    /// These roots by their sizes, whoever signed them.
     #[cfg(test)]
-    pub(super) fn of(size: u64, root: Hash) -> Self {
-        let root = SignedRoot { root, noted: Some((CHECKPOINT, 0)), kept: None, unchecked: None };
-        Self { roots: BTreeMap::from([(size, root)]), ..Self::default() }
+    pub(super) fn of(roots: impl IntoIterator<Item = (u64, Hash)>) -> Self {
+        let noted = Some((CHECKPOINT, 0));
+        let root = |root| SignedRoot { root, noted, kept: None, unchecked: None };
+        let roots = roots.into_iter().map(|(size, hash)| (size, root(hash))).collect();
+        Self { roots, ..Self::default() }
     }
 
     /// The larger of all sizes that were signed: what lay below it was durable and covered.

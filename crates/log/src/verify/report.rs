@@ -394,6 +394,12 @@ pub(super) mod tests {
         assert!(sentence(1, Some(2)).contains("by somebody who has the private key, rewritten"));
         let all = sentence(0, Some(3));
         assert!(all.contains("that more records followed these 3"), "{all}");
+        assert!(all.contains("the first 3 are as they were"), "{all}");
+        // What covers no record leaves open what nothing does.
+        assert_eq!((sentence(0, Some(0)), sentence(1, Some(0))), (alone, key));
+        let first = sentence(0, Some(1));
+        assert!(first.contains("that records after the first were cut off"), "{first}");
+        assert!(first.contains("the first is as it was"), "{first}");
         assert!(!all.contains("no signature"), "{all}");
     }
 
@@ -407,6 +413,20 @@ pub(super) mod tests {
         assert!(tail.contains("by anybody who can write the files, rewritten"), "{tail}");
         assert!(tail.contains("records 1 to 2 are under no signature"), "{tail}");
         assert!(of(1, None, 2, vec![]).contains("record 2 is under no signature"));
+        let anchors = Anchoring { keys: 1, ..Anchoring::default() };
+        for (next, signed, told) in [
+            (5, 4, Some("record 4 is under")),
+            (5, 3, Some("records 3 to 4 are under")),
+            (5, 0, Some("records 0 to 4 are under")),
+            (1, 0, Some("record 0 is under")),
+            (5, 5, None),
+        ] {
+            let (next_seq, checkpoint_size) = (Some(next), Some(signed));
+            let of = Report { anchors, next_seq, checkpoint_size, ..report(vec![]) };
+            let said = of.not_ruled_out();
+            assert_eq!(said.contains("no signature"), told.is_some(), "{said}");
+            assert!(told.is_none_or(|told| said.contains(told)), "{said}");
+        }
         let pruned = || vec![Finding::new(Problem::Pruned)];
         assert!(of(0, Some(3), 3, pruned()).contains("a key that only the log names"));
         assert!(!of(1, Some(3), 3, pruned()).contains("a key that only the log names"));

@@ -6,7 +6,7 @@ use indelible_format::chain::Hash;
 
 use crate::io::{IoFailure, Operation};
 use crate::layout::Layout;
-use crate::segment::{read_range, to_u64};
+use crate::segment::read_range;
 use crate::storage::{Access, Storage, StorageFile};
 
 /// Bytes of one hash.
@@ -72,12 +72,17 @@ impl Row {
         if end > self.size {
             return Err(Gap::Short);
         }
-        if at < self.base || end > self.base + to_u64(self.buf.len()) {
-            self.load(at)?;
+        if let Some(hash) = self.loaded(at) {
+            return Ok(hash);
         }
-        let from = usize::try_from(at - self.base).unwrap_or(usize::MAX);
-        let bytes = self.buf.get(from..).and_then(|bytes| bytes.first_chunk::<32>());
-        bytes.copied().map(Hash::from_bytes).ok_or(Gap::Short)
+        self.load(at)?;
+        self.loaded(at).ok_or(Gap::Short)
+    }
+
+    /// The hash that begins at byte `at`, where it is in memory.
+    fn loaded(&self, at: u64) -> Option<Hash> {
+        let from = usize::try_from(at.checked_sub(self.base)?).ok()?;
+        self.buf.get(from..)?.first_chunk().copied().map(Hash::from_bytes)
     }
 
     fn load(&mut self, at: u64) -> Result<(), Gap> {

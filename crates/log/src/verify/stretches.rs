@@ -139,7 +139,7 @@ mod tests {
     fn stretches_say_how_far_signed_roots_cover_them() {
         let mut stretches = Stretches::default();
         assert!(!stretches.go_on(0));
-        for (first, last) in [(0, 4), (6, 9), (10, 10)] {
+        for (first, last) in [(0, 4), (6, 9), (10, 10), (18, 19), (30, 31)] {
             stretches.begin(&place(first), Standing::InPlace);
             assert!(stretches.go_on(last));
         }
@@ -151,6 +151,8 @@ mod tests {
             (0, 4, 0, Voucher::Signed),
             (6, 9, 600, Voucher::PartlySigned),
             (10, 10, 1_000, Voucher::Chain),
+            (18, 19, 1_800, Voucher::Chain),
+            (30, 31, 3_000, Voucher::Chain),
             (2, 2, 200, Voucher::Chain),
         ];
         assert_eq!((found.as_slice(), left_out), (&expected[..], 0));

@@ -243,9 +243,7 @@ struct Page {
 
 impl Page {
     fn blank(&mut self) {
-        if !self.text.is_empty() && !self.text.ends_with("\n\n") {
-            self.text.push('\n');
-        }
+        self.text.push('\n');
     }
 
     fn paragraph(&mut self, text: &str) {
@@ -365,6 +363,75 @@ mod tests {
             assert!(text.lines().filter(|line| !hash(line)).all(fits), "{columns}: {text}");
         }
         assert!(report.text(80).contains("where          audit.log.2 at byte 502, record 8\n"));
+    }
+
+    #[test]
+    fn a_report_of_several_findings_reads_like_this() {
+        let first = Finding::new(Problem::HashMismatch)
+            .at("audit.log.2", 502)
+            .record(8)
+            .evidence("one thing")
+            .evidence("another");
+        let second = Finding::new(Problem::RowsDiffer).at("tree/0", 256).evidence("left to --json");
+        let third = Finding::new(Problem::Pruned).in_file("audit.log.2").found("3 records");
+        let report = report(vec![
+            first,
+            second,
+            third.evidence("told here"),
+            Finding::new(Problem::NotAnchored),
+        ]);
+        assert_eq!(report.text(100), SEVERAL, "{report}");
+    }
+
+    const SEVERAL: &str = "\
+BROKEN: 2 things are wrong with this log; look at the first, others may follow from it
+
+tampering      the hash does not match the entry (hash-mismatch)
+where          audit.log.2 at byte 502, record 8
+evidence       one thing
+               another
+
+then           damage: tree/0 at byte 256: the tree rows do not match the records
+               pruned: audit.log.2: records were removed by retention (found 3 records); told here
+
+what it means  tampering: only somebody who wrote explains it; no crash and no disk does.
+               damage: a disk can explain it.
+               pruned: removed by retention, announced and signed.
+what to do     copy the folder as it is (cp -a), as evidence, before anything else touches it; then
+               hold it, and every other copy of it, against what was kept elsewhere: --key,
+               --checkpoint, --receipts.
+
+origin         example.com/audit
+log id         01010101010101010101010101010101
+records        3 intact, from 0 to 2, files: 2
+last hash      0000000000000000000000000000000000000000000000000000000000000000
+tree root      AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
+checkpoints    2 by a known key, the last over 3 records
+held against   nothing but itself: its own key is no anchor
+not ruled out  anything, until what was found is explained
+";
+
+    #[test]
+    fn what_is_not_ruled_out_is_said_once() {
+        for report in [report(vec![]), report(vec![Finding::new(Problem::CutOff)])] {
+            let text = wide(&report);
+            assert_eq!(text.matches("not ruled out").count(), 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn lines_are_as_full_as_they_may_be_and_no_fuller() {
+        for columns in 24..70 {
+            let mut page = Page { columns, text: String::new() };
+            let words: Vec<_> = (0..60).map(|at| "x".repeat(1 + at * 5 % 9)).collect();
+            page.labelled("label", &words.join(" "));
+            let lines: Vec<_> = page.text.lines().collect();
+            assert!(lines.len() > 5);
+            for (line, next) in lines.iter().zip(&lines[1..]) {
+                let more = next.trim_start().split(' ').next().unwrap();
+                assert!(line.len() <= columns && line.len() + 1 + more.len() > columns, "{line}");
+            }
+        }
     }
 
     /// The report in lines that nothing breaks, but for the longest.

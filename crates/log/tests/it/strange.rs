@@ -54,6 +54,32 @@ fn a_link_or_a_folder_in_a_files_place_is_found_and_the_rest_is_looked_at() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "somebody else writes")]
+fn where_there_is_no_record_the_path_is_doubted_only_where_no_file_of_a_log_is() {
+    let temporary = tempfile::tempdir().unwrap();
+    let whole = filled(temporary.path());
+    let copied = |to: &Path, name: &str| {
+        assert!(std::fs::copy(whole.join(name), to.join(name)).unwrap() > 0);
+    };
+    let doubted = |put: &dyn Fn(&Path)| {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = temporary.path().join("audit");
+        std::fs::create_dir(&folder).unwrap();
+        put(&folder);
+        let report = verify(&folder);
+        let none = report.findings.iter().find(|f| f.problem == Problem::NoRecord).unwrap();
+        none.evidence.iter().any(|sentence| sentence.contains("is the path right"))
+    };
+    assert!(doubted(&|_| {}));
+    assert!(doubted(&|to| std::fs::write(to.join("notes.txt"), "x").unwrap()));
+    assert!(!doubted(&|to| std::fs::write(to.join("audit.log"), "").unwrap()));
+    assert!(!doubted(&|to| std::fs::write(to.join("audit.log"), "x\n").unwrap()));
+    assert!(!doubted(&|to| std::fs::create_dir(to.join("audit.log")).unwrap()));
+    assert!(!doubted(&|to| copied(to, "checkpoint")));
+    assert!(!doubted(&|to| copied(to, "checkpoints.jsonl")));
+}
+
+#[test]
 fn a_link_in_a_rows_place_is_damage_to_the_rows() {
     let temporary = tempfile::tempdir().unwrap();
     let folder = filled(temporary.path());

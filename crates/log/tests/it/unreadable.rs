@@ -174,13 +174,17 @@ fn notes_that_cannot_be_read_are_damage_in_their_file() {
 #[test]
 fn a_folder_that_cannot_be_looked_at_is_an_error_and_no_finding() {
     let base = filled();
-    for kind in [OperationKind::List, OperationKind::Stat, OperationKind::Open] {
+    for (kind, name) in [
+        (OperationKind::List, "audit"),
+        (OperationKind::Stat, "audit.log.1"),
+        (OperationKind::Open, "audit.log.1"),
+        (OperationKind::Open, "tree/0"),
+    ] {
         let disk = base.fork();
-        let name = if kind == OperationKind::List { "audit" } else { "audit.log.1" };
         disk.fail(FaultPlan::nth(0).of_kind(kind).on_path(name).from_then_on());
         match Verifier::on(storage(&disk), FOLDER).verify() {
             Err(VerifyError::Io(failure)) => assert!(failure.path.ends_with(name), "{failure}"),
-            other => panic!("{kind:?}: {other:?}"),
+            other => panic!("{kind:?} of {name}: {other:?}"),
         }
     }
     // Also where only the second look at a file fails, or any later one.

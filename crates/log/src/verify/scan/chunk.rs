@@ -68,9 +68,7 @@ impl Window {
     fn read_on(&mut self, file: &dyn StorageFile, from: u64, to: u64) -> usize {
         let count = usize::try_from(to.saturating_sub(from)).unwrap_or_default();
         let end = self.size + count;
-        if self.room.len() < end {
-            self.room.resize(end, 0);
-        }
+        self.room.resize(self.room.len().max(end), 0);
         let got = fill(file, self.room.get_mut(self.size..end).unwrap_or_default(), from);
         self.size += got;
         got
@@ -133,7 +131,7 @@ impl Chunk<'_> {
     /// Reads a line; in full form where no signature covers it, since anybody who can write may have written it.
     fn plain<'l>(&self, line: &'l [u8], before: &[u8; TIMESTAMP_SIZE]) -> Option<Plain<'l>> {
         let plain = Plain::read(line, before, self.depth)?;
-        if self.depth == Depth::Form || plain.seq < self.roots.mark() {
+        if plain.seq < self.roots.mark() {
             return Some(plain);
         }
         Plain::read(line, before, Depth::Form)
@@ -248,9 +246,8 @@ impl Finder<'_> {
             let covered = usize::try_from(covered).ok()?;
             row.resize(covered * 32, 0);
             let got = fill(chunk.leaves?, row, open.first_seq.checked_mul(HASH_SIZE)?);
-            let (stored, _) = row.as_chunks::<32>();
-            let same = |(leaf, stored): (&Hash, &[u8; 32])| leaf.as_bytes() == stored;
-            if got < row.len() || !leaves.iter().zip(stored).all(same) {
+            let (stored, _) = row.get(..got)?.as_chunks::<32>();
+            if !leaves.iter().take(covered).map(Hash::as_bytes).eq(stored) {
                 return None;
             }
         }

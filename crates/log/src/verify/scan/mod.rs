@@ -10,6 +10,8 @@
 
 mod chunk;
 mod run;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::collections::vec_deque::VecDeque;
@@ -127,7 +129,7 @@ impl<'a> Scan<'a> {
         let mut scanner = Scanner::default();
         let mut state = self.lock();
         loop {
-            if state.closed || self.is_exhausted(&state) {
+            if state.closed {
                 return;
             }
             let Some(job) = self.take(&mut state) else {
@@ -138,10 +140,6 @@ impl<'a> Scan<'a> {
             scanner.scan(self, job);
             state = self.lock();
         }
-    }
-
-    fn is_exhausted(&self, state: &State) -> bool {
-        state.next.0 >= self.ground.plan.segments.len()
     }
 
     /// The next chunk, where there is one and not too many wait for the walk.

@@ -31,9 +31,8 @@ fn runs(files: &Files, depth: Depth, pace: Pace) -> Vec<u64> {
                 at += 1;
                 continue;
             };
-            counts.push(run.count);
             at = run.end;
-            drop(feed.take());
+            counts.push(feed.take().unwrap().count);
         }
     }
     counts

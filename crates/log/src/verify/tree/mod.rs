@@ -301,12 +301,11 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// Compares the root over the tile that was just filled with its hash in `row`, where there is such a row.
+    /// Compares the root over the tile that was just filled with its hash in `row`: below the mark, a row that fills a
+    /// tile has one above it.
     fn compare_tile(&mut self, row: u8, root: Hash, out: &mut Findings) {
-        if usize::from(row) < self.rows.len() {
-            let index = tile::row_count(row, self.size()) - 1;
-            self.compare(row, index, root, None, out);
-        }
+        let index = tile::row_count(row, self.size()) - 1;
+        self.compare(row, index, root, None, out);
     }
 
     /// Compares one hash with that of its row, and keeps a difference until a signed root decides.

@@ -1,11 +1,13 @@
-use std::path::Path;
+//! Records, rows and signed roots that agree or differ, and which of them is said to be wrong.
+
+use std::ops::RangeInclusive;
 use std::sync::Arc;
+
+use indelible_format::time::Timestamp;
 
 use super::*;
 use crate::storage::local::LocalStorage;
 use crate::storage::{Privacy, Storage};
-
-const SIZE: u64 = 65_536 + 300;
 
 fn record_hash(seq: u64) -> Hash {
     let mut hash = [7; 32];
@@ -13,24 +15,50 @@ fn record_hash(seq: u64) -> Hash {
     Hash::from_bytes(hash)
 }
 
-/// Every row for `SIZE` records, and their root.
-fn rows() -> (Vec<Vec<Hash>>, Hash) {
-    let mut row: Vec<Hash> = (0..SIZE).map(|seq| leaf_hash(&record_hash(seq))).collect();
-    let mut tree = Frontier::new();
-    for leaf in &row {
-        tree.push(*leaf);
-    }
+/// Hashes of so many records, those in `changed` other ones than [`record_hash`] gives.
+fn records(count: u64, changed: &[u64]) -> Vec<Hash> {
+    let hash = |seq| if changed.contains(&seq) { Hash::ZERO } else { record_hash(seq) };
+    (0..count).map(hash).collect()
+}
+
+/// Every row for so many records that nobody changed.
+fn rows(count: u64) -> Vec<Vec<Hash>> {
+    let mut row: Vec<Hash> = (0..count).map(|seq| leaf_hash(&record_hash(seq))).collect();
     let mut rows = Vec::new();
     while !row.is_empty() {
         let above = row.chunks_exact(256).map(|tile| tile::fold(tile).unwrap()).collect();
         rows.push(std::mem::replace(&mut row, above));
     }
-    (rows, tree.root())
+    rows
 }
 
-fn findings(folder: &Path, rows: &[Vec<Hash>], root: Hash) -> Vec<Finding> {
+/// Root over the first `count` records that nobody changed.
+fn root(count: u64) -> Hash {
+    let mut tree = Frontier::new();
+    for seq in 0..count {
+        tree.push(leaf_hash(&record_hash(seq)));
+    }
+    tree.root()
+}
+
+/// What was signed before anybody changed anything.
+fn signed(sizes: impl IntoIterator<Item = u64>) -> SignedRoots {
+    SignedRoots::of(sizes.into_iter().map(|size| (size, root(size))))
+}
+
+fn place(seq: u64) -> Place {
+    Place { file: Arc::from("audit.log"), offset: seq * 100, seq }
+}
+
+/// Gives `with` the tree over `rows` as they lie in a folder.
+fn with_tree<T>(
+    rows: &[Vec<Hash>],
+    roots: &SignedRoots,
+    with: impl FnOnce(&mut Tree<'_>, &mut Findings) -> T,
+) -> (T, Vec<Finding>) {
+    let temporary = tempfile::tempdir().unwrap();
     let storage = LocalStorage::new().unwrap();
-    let layout = Layout::of(folder).unwrap();
+    let layout = Layout::of(&temporary.path().join("audit")).unwrap();
     storage.create_folder(layout.folder()).unwrap();
     storage.create_folder(&layout.tree()).unwrap();
     for (number, row) in (0..).zip(rows) {
@@ -38,27 +66,228 @@ fn findings(folder: &Path, rows: &[Vec<Hash>], root: Hash) -> Vec<Finding> {
         let file = storage.create_new(&layout.row(number), Privacy::Group).unwrap();
         assert_eq!(file.append(&bytes).unwrap(), bytes.len());
     }
-    let roots = SignedRoots::of(SIZE, root);
-    let mut tree = Tree::open(&storage, &layout, &roots).unwrap();
     let mut out = Findings::default();
-    for seq in 0..SIZE {
-        let place = Place { file: Arc::from("audit.log"), offset: seq, seq };
-        tree.push(seq, &record_hash(seq), &place, &mut out);
-    }
-    tree.finish(&mut out);
-    assert_eq!(tree.root(), Some(root));
-    out.finish().0
+    let mut tree = Tree::open(&storage, &layout, roots).unwrap();
+    let told = with(&mut tree, &mut out);
+    (told, out.finish().0)
+}
+
+/// What a tree says in the end.
+#[derive(Debug, PartialEq, Eq)]
+struct Told {
+    root: Option<Hash>,
+    confirmed: Vec<Range<u64>>,
+    problems: Vec<Problem>,
+}
+
+/// Pushes the records but those in `missing`, and finishes.
+fn look_past(
+    records: &[Hash],
+    missing: &[u64],
+    rows: &[Vec<Hash>],
+    roots: &SignedRoots,
+) -> (Told, Vec<Finding>) {
+    let ((root, confirmed), findings) = with_tree(rows, roots, |tree, out| {
+        for (seq, hash) in (0..).zip(records).filter(|(seq, _)| !missing.contains(seq)) {
+            tree.push(seq, hash, &place(seq), out);
+        }
+        tree.finish(out);
+        (tree.root(), tree.confirmed().to_vec())
+    });
+    let problems = findings.iter().map(|finding| finding.problem).collect();
+    (Told { root, confirmed, problems }, findings)
+}
+
+fn look(records: &[Hash], rows: &[Vec<Hash>], roots: &SignedRoots) -> (Told, Vec<Finding>) {
+    look_past(records, &[], rows, roots)
+}
+
+fn has(finding: &Finding, words: &str) -> bool {
+    finding.evidence.iter().any(|sentence| sentence.contains(words))
 }
 
 #[test]
 fn all_three_rows_of_a_large_log_are_compared() {
-    let temporary = tempfile::tempdir().unwrap();
-    let (mut rows, root) = rows();
+    let count = 65_536 + 300;
+    let mut rows = rows(count);
     assert_eq!(rows.iter().map(Vec::len).collect::<Vec<_>>(), [65_836, 257, 1]);
-    assert_eq!(findings(&temporary.path().join("intact"), &rows, root), []);
+    let (records, roots) = (records(count, &[]), signed([count]));
+    let (told, found) = look(&records, &rows, &roots);
+    assert_eq!((told.root, found), (Some(root(count)), vec![]));
     rows[2][0] = Hash::ZERO;
-    let found = findings(&temporary.path().join("changed"), &rows, root);
-    assert_eq!(found.len(), 1, "{found:?}");
-    assert_eq!(found[0].problem, Problem::RowsDiffer);
+    let (told, found) = look(&records, &rows, &roots);
+    assert_eq!(told.problems, [Problem::RowsDiffer]);
     assert_eq!((found[0].file.as_deref(), found[0].offset), (Some("tree/2"), Some(0)));
+}
+
+#[test]
+fn signed_roots_confirm_what_lies_beside_the_records_that_were_changed() {
+    let (sizes, rows) = ([3, 6, 7], rows(7));
+    let roots = signed(sizes);
+    for bits in 0_u32..1 << 7 {
+        let changed: Vec<u64> = (0..7).filter(|seq| bits >> seq & 1 == 1).collect();
+        let (told, _) = look(&records(7, &changed), &rows, &roots);
+        // Between two signed sizes nothing says where a change ends but the last leaf that differs.
+        let mut confirmed: Vec<u64> = Vec::new();
+        for part in [0..3, 3..6, 6..7] {
+            let here = || changed.iter().filter(|seq| part.contains(*seq));
+            let between: Option<RangeInclusive<u64>> =
+                here().min().zip(here().max()).map(|(first, last)| *first..=*last);
+            let holds = |seq: &u64| between.as_ref().is_none_or(|range| !range.contains(seq));
+            confirmed.extend(part.clone().filter(holds));
+        }
+        let parts = confirmed.chunk_by(|seq, next| seq + 1 == *next);
+        let parts: Vec<_> = parts.map(|part| part[0]..part[part.len() - 1] + 1).collect();
+        assert_eq!(told.confirmed, parts, "{changed:?}");
+        // One finding says from where on; what follows from it is not told again.
+        let problems = if changed.is_empty() { vec![] } else { vec![Problem::RootMismatch] };
+        assert!(told.problems.starts_with(&problems), "{changed:?}: {told:?}");
+        assert_eq!(told.root, Some(root(7)), "the rows give what was signed");
+    }
+}
+
+#[test]
+fn a_record_that_was_changed_is_not_told_again_as_a_hash_of_the_row_above() {
+    for changed in [10, 300, 512, 600, 699] {
+        let (told, found) =
+            look(&records(1_000, &[changed]), &rows(1_000), &signed([700, 800, 1_000]));
+        assert_eq!(told.problems, [Problem::RootMismatch], "{changed}: {found:?}");
+        assert_eq!((found[0].seq, told.root), (Some(changed), Some(root(1_000))));
+    }
+}
+
+#[test]
+fn where_neither_records_nor_rows_give_what_was_signed_there_is_no_root() {
+    let mut rows = rows(10);
+    rows[0][4] = Hash::ZERO;
+    let (told, _) = look(&records(10, &[2]), &rows, &signed([6, 10]));
+    let expected = Told { root: None, confirmed: vec![], problems: vec![Problem::RootMismatch] };
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_leaf_that_is_not_to_be_had_is_taken_from_the_rows_where_a_signed_root_covers_it() {
+    let (records, rows) = (records(8, &[]), rows(8));
+    for missing in 0..7 {
+        let (told, found) = look_past(&records, &[missing], &rows, &signed([5]));
+        assert_eq!(told.root, (missing < 5).then(|| root(8)), "{missing}: {found:?}");
+    }
+}
+
+#[test]
+fn hashes_of_a_row_that_differ_are_counted_where_they_are_several() {
+    for changed in 1..4 {
+        let mut rows = rows(10);
+        rows[0][3..3 + changed].fill(Hash::ZERO);
+        let (told, found) = look(&records(10, &[]), &rows, &signed([10]));
+        assert_eq!(told.problems, [Problem::RowsDiffer]);
+        assert_eq!((found[0].seq, found[0].offset), (Some(3), Some(96)));
+        let several = has(&found[0], &format!("{changed} hashes differ up to here"));
+        assert_eq!((several, found[0].evidence.len() > 1), (changed > 1, changed > 1));
+    }
+}
+
+#[test]
+fn a_changed_leaf_of_a_pruned_record_is_told_once_although_the_row_above_shows_it_too() {
+    let mut rows = rows(310);
+    rows[0][10] = Hash::ZERO;
+    let roots = signed([300, 310]);
+    let (root, found) = with_tree(&rows, &roots, |tree, out| {
+        tree.begin(300, &record_hash(299), &place(300), out);
+        for seq in 300..310 {
+            tree.push(seq, &record_hash(seq), &place(seq), out);
+        }
+        tree.finish(out);
+        tree.root()
+    });
+    assert_eq!((found.len(), root), (1, None), "{found:?}");
+    assert_eq!(found[0].problem, Problem::RowsDiffer);
+    assert!(has(&found[0], "a leaf of the pruned records 0 to 299"), "{found:?}");
+}
+
+#[test]
+fn what_agrees_says_how_far_a_log_was_made_anew_after_a_checkpoint_was_kept() {
+    let (rewritten, resigned) = (
+        "chain and rows agree with each other: everything after the change was hashed again",
+        "chain, rows and the log's own checkpoints agree with each other",
+    );
+    let kept = Arc::from("kept");
+    let case = |noted: &[u64], kept_sizes: &[u64], rows: &[Vec<Hash>], before: Option<Finding>| {
+        let mut roots = signed(noted.iter().copied());
+        for size in kept_sizes {
+            roots.keep(*size, root(*size), &kept, None).unwrap();
+        }
+        roots.keep(10, Hash::ZERO, &kept, None).unwrap();
+        let ((), found) = with_tree(rows, &roots, |tree, out| {
+            if let Some(fault) = before {
+                out.add(fault);
+            }
+            for seq in 0..12 {
+                tree.push(seq, &record_hash(seq), &place(seq), out);
+            }
+        });
+        let finding = found.iter().find(|f| f.problem == Problem::KeptRootMismatch).unwrap();
+        assert_eq!(finding.seq, Some(9), "{found:?}");
+        (has(finding, rewritten), has(finding, resigned))
+    };
+    let rows = rows(12);
+    assert_eq!(case(&[], &[], &rows, None), (true, false));
+    assert_eq!(case(&[5], &[], &rows, None), (false, true));
+    // It is the log's own, too, but says nothing of what came after it was kept.
+    assert_eq!(case(&[5], &[5], &rows, None), (true, false));
+    assert_eq!(case(&[4, 7], &[4], &rows, None), (false, true));
+    // They do not agree.
+    let mut differ = rows.clone();
+    differ[0][7] = Hash::ZERO;
+    assert_eq!(case(&[5], &[], &differ, None), (false, false));
+    let fault = Finding::new(Problem::ChainBroken);
+    assert_eq!(case(&[5], &[], &rows, Some(fault)), (false, false));
+}
+
+/// Of the records from `first_seq` on.
+fn run(first_seq: u64, count: u64) -> Run {
+    let leaf = |seq| Piece::Leaf(leaf_hash(&record_hash(seq)));
+    Run {
+        segment: 0,
+        start: 0,
+        end: 0,
+        first_seq,
+        count,
+        prev_hash: Hash::ZERO,
+        hash: Hash::ZERO,
+        first_timestamp: Timestamp::MIN,
+        last_timestamp: Timestamp::MIN,
+        pieces: (first_seq..first_seq + count).map(leaf).collect(),
+    }
+}
+
+/// Whether `run` fits the tree over the records but those in `missing`.
+fn fits(count: u64, missing: &[u64], rows: &[Vec<Hash>], roots: &SignedRoots, run: &Run) -> bool {
+    let look = |tree: &mut Tree<'_>, out: &mut Findings| {
+        for seq in (0..count).filter(|seq| !missing.contains(seq)) {
+            tree.push(seq, &record_hash(seq), &place(seq), out);
+        }
+        tree.fits(run)
+    };
+    with_tree(rows, roots, look).0
+}
+
+#[test]
+fn a_run_fits_where_it_follows_and_everything_agrees() {
+    let (whole, roots) = (rows(300), signed([5, 300]));
+    assert!(fits(3, &[], &whole, &roots, &run(3, 4)));
+    for other in [2, 4] {
+        assert!(!fits(3, &[], &whole, &roots, &run(other, 4)), "{other}");
+    }
+    let wrong = SignedRoots::of([(5, Hash::ZERO), (300, root(300))]);
+    for (count, fit) in [(1, true), (2, false), (3, false)] {
+        assert_eq!(fits(3, &[], &whole, &wrong, &run(3, count)), fit, "{count}");
+    }
+    for (row, hash) in [(0, 200), (1, 0)] {
+        let mut differ = whole.clone();
+        differ[row][hash] = Hash::ZERO;
+        assert!(!fits(256, &[], &differ, &roots, &run(256, 10)), "row {row}");
+    }
+    // The tree stands where the run begins, but only since a leaf is not to be had.
+    assert!(!fits(4, &[2], &[], &signed([9]), &run(2, 2)));
 }

@@ -157,12 +157,26 @@ fn a_record_that_was_changed_is_not_told_again_as_a_hash_of_the_row_above() {
 }
 
 #[test]
+fn the_rows_above_are_compared_also_after_a_record_that_was_changed() {
+    for above in [2, 3] {
+        let mut rows = rows(1_100);
+        rows[1][above] = Hash::ZERO;
+        let (told, found) = look(&records(1_100, &[600]), &rows, &signed([700, 1_100]));
+        assert_eq!(told.problems, [Problem::RootMismatch, Problem::RowsDiffer], "{above}");
+        let offset = u64::try_from(above * 32).unwrap();
+        assert_eq!((found[1].file.as_deref(), found[1].offset), (Some("tree/1"), Some(offset)));
+    }
+}
+
+#[test]
 fn where_neither_records_nor_rows_give_what_was_signed_there_is_no_root() {
     let mut rows = rows(10);
     rows[0][4] = Hash::ZERO;
-    let (told, _) = look(&records(10, &[2]), &rows, &signed([6, 10]));
-    let expected = Told { root: None, confirmed: vec![], problems: vec![Problem::RootMismatch] };
-    assert_eq!(told, expected);
+    for signed in [signed([6]), signed([6, 10])] {
+        let (told, _) = look(&records(10, &[2]), &rows, &signed);
+        let problems = vec![Problem::RootMismatch];
+        assert_eq!(told, Told { root: None, confirmed: vec![], problems });
+    }
 }
 
 #[test]

@@ -266,19 +266,15 @@ pub(crate) fn best_note(
         .flatten();
     let stored =
         latest.as_ref().map(|note| open_note(layout, identity, note, key)).transpose()?.flatten();
-    let best = match (&stored, &noted) {
-        (Some(a), Some(b)) if a.size == b.size && a.root != b.root => {
-            return Err(refused(
-                layout,
-                Finding::new(Problem::Forked).in_file(crate::layout::CHECKPOINT),
-            ));
-        }
-        (Some(a), Some(b)) if b.size > a.size => b,
-        (Some(a), _) => a,
-        (None, Some(b)) => b,
-        (None, None) => {
-            return Err(refused(layout, Finding::new(Problem::NoCheckpoint)));
-        }
+    if let (Some(stored), Some(noted)) = (&stored, &noted)
+        && stored.size == noted.size
+        && stored.root != noted.root
+    {
+        let finding = Finding::new(Problem::Forked).in_file(crate::layout::CHECKPOINT);
+        return Err(refused(layout, finding));
+    }
+    let Some(best) = stored.iter().chain(&noted).max_by_key(|note| note.size) else {
+        return Err(refused(layout, Finding::new(Problem::NoCheckpoint)));
     };
     let at_mark = stored.as_ref().is_some_and(|stored| stored.size == best.size);
     let text = latest.and_then(|note| note.note).and_then(|note| String::from_utf8(note).ok());
@@ -384,9 +380,9 @@ fn check_beginning(
             Ok(tree.leaf(seq)? == Some(leaf_hash(hash)))
         };
         // What the mark covers is held against the tree: a signature alone could come from another time.
-        if kept > 0
+        if let Some(last_pruned) = kept.checked_sub(1)
             && kept <= seq
-            && is_leaf(kept - 1, &announced.prune.last_pruned_hash)?
+            && is_leaf(last_pruned, &announced.prune.last_pruned_hash)?
             && (seq >= mark.size || is_leaf(seq, &announced.hash)?)
         {
             kept_from = kept_from.max(kept);

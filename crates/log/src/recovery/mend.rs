@@ -256,14 +256,12 @@ impl Mend<'_> {
     /// Opens a segment that was looked at: its number is one higher once a gap was closed.
     fn open_seen(&self, seen: &Seen) -> Result<Segment, IoFailure> {
         let open = |number| Segment::open(self.storage.as_ref(), self.layout, number, Access::Read);
-        let first_seq = |segment: &Segment| segment.first.as_ref().map(|head| head.seq);
-        match open(seen.number) {
-            Ok(segment) if first_seq(&segment) == seen.first.map(|first| first.first_seq) => {
-                Ok(segment)
-            }
-            Err(failure) if !failure.is_not_found() => Err(failure),
-            Ok(_) | Err(_) => open(seen.number + 1),
+        let segment = open(seen.number)?;
+        let first_seq = segment.first.as_ref().map(|head| head.seq);
+        if first_seq == seen.first.map(|first| first.first_seq) {
+            return Ok(segment);
         }
+        open(seen.number + 1)
     }
 
     fn quarantine(&self) -> Quarantine<'_> {

@@ -408,3 +408,36 @@ impl Committer {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[cfg(feature = "simulated-disk")]
+mod tests {
+    use super::*;
+    use crate::AuditLog;
+    use crate::options::Options;
+    use crate::storage::simulated::SimulatedDisk;
+    use crate::sync::lock;
+
+    #[test]
+    fn a_group_grows_up_to_the_most_that_a_crash_can_leave_torn_and_no_further() {
+        let disk = Arc::new(SimulatedDisk::new());
+        let log = AuditLog::create_on(disk, "/log", Options::default()).unwrap();
+        let mut committer = lock(&log.writer.committer);
+        let head = committer.head;
+        let fields = |size: usize| vec![b'x'; size];
+        let is_added = |placed| matches!(placed, Ok(Placed::Added(_)));
+
+        committer.begin_group();
+        assert!(is_added(committer.add(&fields(0))));
+        let frame = committer.buf.len();
+        let room = GROUP_SIZE_MAX - 2 * frame;
+        assert!(matches!(committer.add(&fields(room + 1)), Ok(Placed::GroupFull)));
+        assert_eq!((committer.buf.len(), committer.hashes.len()), (frame, 1), "taken back");
+        assert_eq!(committer.head.next_seq, head.next_seq + 1);
+        assert!(is_added(committer.add(&fields(room))));
+        assert_eq!(committer.buf.len(), GROUP_SIZE_MAX);
+        // Far beyond it too.
+        assert!(matches!(committer.add(&fields(room)), Ok(Placed::GroupFull)));
+        committer.take_back(head, 0, 0);
+    }
+}

@@ -63,7 +63,7 @@ pub(crate) struct Writer {
     work: Condvar,
     /// Callers sleep here: for room, for the idempotency window, for the queue to drain.
     changed: Condvar,
-    committer: Mutex<Committer>,
+    pub(super) committer: Mutex<Committer>,
     size_max: usize,
     watch: Watch,
 }
@@ -504,20 +504,167 @@ impl Drop for Role<'_> {
 #[cfg(feature = "simulated-disk")]
 mod tests {
     use std::sync::{Arc, mpsc};
-    use std::thread;
+    use std::thread::{self, ScopedJoinHandle};
     use std::time::Duration;
 
     use indelible_format::event::Event;
 
+    use super::*;
+    use crate::storage::Storage;
     use crate::storage::simulated::SimulatedDisk;
-    use crate::sync::lock;
-    use crate::writer::submission::Submission;
-    use crate::{AuditLog, Options};
+    use crate::{AuditLog, Options, Verdict, Verifier};
 
     /// Time for a thread that was woken to find nothing to do and to sleep again: without it the test passes whatever the
     /// writer does.
     const PAUSE: Duration = Duration::from_millis(100);
     const DEADLINE: Duration = Duration::from_secs(30);
+    const QUEUE_SIZE_MAX: usize = 128 << 10;
+
+    /// A log whose queue has room for two submissions of half its size.
+    fn narrow() -> (Arc<dyn Storage>, AuditLog) {
+        let disk: Arc<dyn Storage> = Arc::new(SimulatedDisk::new());
+        let options = Options::default().with_queue_size_max(QUEUE_SIZE_MAX);
+        let log = AuditLog::create_on(Arc::clone(&disk), "/log", options).unwrap();
+        (disk, log)
+    }
+
+    #[track_caller]
+    fn close(disk: Arc<dyn Storage>, log: &AuditLog) {
+        log.close().unwrap();
+        let report = Verifier::on(disk, "/log").verify().unwrap();
+        assert_eq!(report.verdict(), Verdict::Sound, "{report}");
+    }
+
+    /// A submission that takes so many bytes.
+    fn submission(size: usize) -> Submission {
+        let of = |more: usize| {
+            let event = Event::new("a", "b", "c")
+                .metadata_raw(format!("{{\"x\":\"{}\"}}", "x".repeat(more)));
+            Submission::new(event.encode().unwrap().into_bytes(), None)
+        };
+        let submission = of(size - of(0).size());
+        assert_eq!(submission.size(), size);
+        submission
+    }
+
+    /// Somebody commits, until this is dropped.
+    fn committing(writer: &Writer) -> Role<'_> {
+        lock(&writer.queue).committing = true;
+        Role { writer, batch: &[], settled: Cell::new(0) }
+    }
+
+    /// Waits until `thread` sleeps for a change of the queue; false where it comes to its end instead.
+    fn sleeps<T>(writer: &Writer, thread: &ScopedJoinHandle<'_, T>) -> bool {
+        loop {
+            if lock(&writer.queue).sleepers > 0 {
+                return true;
+            }
+            if thread.is_finished() {
+                return false;
+            }
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn the_queue_is_filled_to_the_byte_and_who_comes_then_waits_for_room() {
+        let (disk, log) = narrow();
+        let writer = &log.writer;
+        let halves = (0..3).map(|_| submission(QUEUE_SIZE_MAX / 2)).collect();
+        thread::scope(|scope| {
+            let role = committing(writer);
+            let submitting = scope.spawn(|| writer.submit(halves));
+            assert!(sleeps(writer, &submitting), "the third does not wait for room");
+            let full = Waiting { events: 2, size: QUEUE_SIZE_MAX, limit: QUEUE_SIZE_MAX };
+            assert_eq!(writer.waiting(), full);
+            drop(role);
+            writer.drive();
+            let accepted = submitting.join().unwrap().unwrap();
+            writer.drive();
+            for (seq, accepted) in (1..).zip(&accepted) {
+                assert_eq!(accepted.slot.wait().unwrap().seq, seq);
+            }
+        });
+        close(disk, &log);
+    }
+
+    #[test]
+    fn who_does_not_wait_fills_the_queue_to_the_byte_and_is_refused_then() {
+        let (disk, log) = narrow();
+        let writer = &log.writer;
+        let role = committing(writer);
+        let half = QUEUE_SIZE_MAX / 2;
+        let refused = writer.try_submit(vec![submission(half), submission(half + 1)]).unwrap_err();
+        assert!(matches!(refused.error, AppendError::QueueFull { waiting: 0, .. }), "{refused}");
+        let accepted = writer.try_submit(vec![submission(half), submission(half)]).unwrap();
+        let refused = writer.try_submit(vec![submission(400)]).unwrap_err();
+        let AppendError::QueueFull { waiting, limit, size } = refused.error else {
+            panic!("{refused}")
+        };
+        assert_eq!((waiting, limit, size), (QUEUE_SIZE_MAX, QUEUE_SIZE_MAX, 400));
+        drop(role);
+        writer.drive();
+        assert_eq!(accepted.last().unwrap().slot.wait().unwrap().seq, 2);
+        close(disk, &log);
+    }
+
+    #[test]
+    fn an_event_that_comes_while_somebody_commits_is_left_to_the_next_group() {
+        let (disk, log) = narrow();
+        let writer = &log.writer;
+        let role = committing(writer);
+        let accepted = writer.submit(vec![submission(1_000)]).unwrap();
+        writer.drive();
+        assert_eq!((writer.waiting().events, writer.durable()), (1, 1));
+        drop(role);
+        writer.hand_off();
+        assert_eq!(accepted.first().unwrap().slot.wait().unwrap().seq, 1);
+        close(disk, &log);
+    }
+
+    #[test]
+    fn a_group_is_filled_to_the_byte_and_the_rest_goes_on_waiting() {
+        const PART: usize = GROUP_SIZE_MAX / 4;
+        let disk: Arc<dyn Storage> = Arc::new(SimulatedDisk::new());
+        let log = AuditLog::create_on(Arc::clone(&disk), "/log", Options::default()).unwrap();
+        let writer = &log.writer;
+        let role = committing(writer);
+        for (sizes, groups) in [
+            (vec![PART; 4], vec![4]),
+            (vec![PART; 9], vec![4, 4, 1]),
+            (vec![PART, PART, PART, PART + 1, PART], vec![3, 2]),
+            (vec![GROUP_SIZE_MAX - 500, 500, 500, GROUP_SIZE_MAX], vec![2, 1, 1]),
+        ] {
+            let of_sizes = sizes.iter().map(|size| submission(*size)).collect();
+            drop(writer.try_submit(of_sizes).unwrap());
+            let mut left = &sizes[..];
+            for count in groups {
+                let group = lock(&writer.queue).take_group();
+                assert_eq!(group.len(), count, "{sizes:?}");
+                left = &left[count..];
+                let waiting = writer.waiting();
+                assert_eq!((waiting.events, waiting.size), (left.len(), left.iter().sum()));
+            }
+            assert!(left.is_empty());
+        }
+        drop(role);
+        close(disk, &log);
+    }
+
+    #[test]
+    fn closing_waits_for_the_group_under_way_also_where_nothing_waits_behind_it() {
+        let (disk, log) = narrow();
+        let writer = &log.writer;
+        thread::scope(|scope| {
+            let role = committing(writer);
+            let closing = scope.spawn(|| writer.close());
+            assert!(sleeps(writer, &closing), "closed amid a group");
+            assert!(!writer.is_open(), "it takes events no more");
+            drop(role);
+            closing.join().unwrap();
+        });
+        close(disk, &log);
+    }
 
     #[test]
     fn a_closed_log_ends_when_callers_commit_the_last_groups_themselves() {

@@ -164,6 +164,17 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_strays_by_a_second_is_in_step() {
+        for stray in [-1, 1] {
+            let mut time = Timekeeper::new(at(0), reading(0, 0));
+            time.next(reading(24 * HOUR, 10));
+            time.next(reading(24 * HOUR + 200 + stray, 210));
+            let (now, notices) = time.next(reading(24 * HOUR + 300 + stray, 310));
+            assert_eq!((now, notices.len()), (at(24 * HOUR + 300 + stray), 1));
+        }
+    }
+
+    #[test]
     fn a_clock_that_comes_back_ends_the_episode_unbelieved() {
         let mut time = Timekeeper::new(at(0), reading(0, 0));
         time.next(reading(24 * HOUR, 10));

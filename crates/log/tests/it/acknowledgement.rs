@@ -75,6 +75,20 @@ fn is_failed_sync(cause: &HaltCause) -> bool {
 }
 
 #[test]
+fn the_first_record_of_a_new_file_is_on_the_disk_when_it_is_acknowledged() {
+    let disk = disk();
+    let log = AuditLog::create_on(storage(&disk), FOLDER, options()).unwrap();
+    let mut acknowledged = log.append(event(0)).unwrap();
+    while disk.read_file(in_folder("audit.log.1")).is_err() {
+        acknowledged = log.append(event(1)).unwrap();
+    }
+    let left = disk.after_crash(&disk.only_synced());
+    assert_eq!(Head::of(&active(&left)).next_seq, acknowledged.seq + 1);
+    open(&left).close().unwrap();
+    assert_opening_does_nothing(&left);
+}
+
+#[test]
 fn a_failed_sync_halts_and_its_group_is_indeterminate() {
     let disk = closed();
     let log = open(&disk);

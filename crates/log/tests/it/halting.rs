@@ -1,15 +1,16 @@
 //! Logs that halt while many wait: everyone is told what became of their events, nobody waits in vain, and what halted the
 //! log is said.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
+use indelible::format::own::OwnRecord;
 use indelible::storage::Storage;
 use indelible::storage::simulated::{Errno, FaultPlan, OperationKind, SimulatedDisk};
 use indelible::{
-    AppendError, AuditLog, CheckpointError, Event, HaltCause, Idempotency, Observer, Obstacle,
-    Options, Pending,
+    AppendError, AuditLog, CheckpointError, Clock, ClockReading, Event, HaltCause, Idempotency,
+    Observer, Obstacle, Options, Pending, SystemClock,
 };
 
 use crate::checker::assert_log_is_sound;
@@ -45,6 +46,41 @@ fn of_a_batch_of_several_groups_those_behind_the_one_that_failed_are_not_written
         assert!(matches!(outcome, Err(AppendError::Halted(_))), "{outcome:?}");
     }
     assert_eq!(log.records(), 4);
+    assert!(log.close().is_err());
+    assert_goes_on(&disk);
+}
+
+/// A clock that can be read so many times yet, and panics then.
+#[derive(Debug)]
+struct Breaking(AtomicI64);
+
+impl Clock for Breaking {
+    fn now(&self) -> ClockReading {
+        assert!(self.0.fetch_sub(1, Ordering::SeqCst) > 0, "the clock is broken");
+        SystemClock::default().now()
+    }
+}
+
+#[test]
+fn of_a_batch_of_several_groups_those_before_the_one_that_panicked_stay_acknowledged() {
+    let disk = closed();
+    let clock = Arc::new(Breaking(AtomicI64::new(i64::MAX)));
+    let options = options().with_clock(Arc::<Breaking>::clone(&clock));
+    let log = AuditLog::open_on(storage(&disk), FOLDER, options).unwrap();
+    // A file holds fewer: the clock breaks amid the second group.
+    clock.0.store(120, Ordering::SeqCst);
+    let events: Vec<_> = (0..300).map(event).collect();
+    let pending = log.submit_all(&events).unwrap();
+    // Outcomes come in order.
+    assert!(pending.last().unwrap().wait().unwrap_err().is_indeterminate());
+    let outcomes: Vec<_> = pending.iter().map(Pending::wait).collect();
+    let acknowledged = outcomes.iter().take_while(|outcome| outcome.is_ok()).count();
+    assert!(acknowledged > 10 && acknowledged < 120, "{acknowledged}");
+    for outcome in &outcomes[acknowledged..] {
+        assert!(outcome.as_ref().unwrap_err().is_indeterminate(), "{outcome:?}");
+    }
+    assert_eq!(log.records(), 4 + u64::try_from(acknowledged).unwrap());
+    assert!(matches!(log.halted().unwrap().cause(), HaltCause::Panicked));
     assert!(log.close().is_err());
     assert_goes_on(&disk);
 }
@@ -208,6 +244,34 @@ fn a_file_that_somebody_removes_before_retention_does_halts_the_log() {
     assert_replaced(&append_until_it_fails(&log), "audit.log.2");
     assert!(log.close().is_err());
     assert_goes_on(&disk);
+}
+
+#[test]
+fn a_prune_record_that_only_the_cache_shows_removes_nothing() {
+    let (disk, log) = about_to_prune();
+    let rotating = AtomicBool::new(false);
+    let first_sync = FaultPlan::nth(0).matching(move |op| {
+        if op.kind == OperationKind::Rename && op.path.ends_with("audit.log") {
+            rotating.store(true, Ordering::SeqCst);
+        }
+        let active = op.kind == OperationKind::SyncData && op.path.ends_with("audit.log");
+        active && rotating.load(Ordering::SeqCst)
+    });
+    disk.fail(first_sync.dropping_dirty_data());
+    assert!(matches!(append_until_it_fails(&log), AppendError::Halted(_)));
+    assert_eq!(disk.faults_struck(), 1);
+    let shown = active(&disk);
+    let line = shown.split_inclusive(|byte| *byte == b'\n').next().unwrap();
+    assert!(matches!(own_records(line)[..], [OwnRecord::Prune(_)]));
+
+    let left = disk.fork();
+    let log = open(&left);
+    assert_eq!(log.recovery().removed_segments, 0);
+    assert!(left.read_file(in_folder("audit.log.2")).is_ok());
+    log.close().unwrap();
+    drop(assert_log_is_sound(&storage(&left), FOLDER, &[]));
+    drop(log);
+    assert_opening_does_nothing(&left);
 }
 
 // Checkpoints.

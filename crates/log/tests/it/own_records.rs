@@ -5,6 +5,7 @@ use std::path::Path;
 
 use indelible::format::chain::Hash;
 use indelible::format::identity::LogId;
+use indelible::format::note::SignerKey;
 use indelible::format::own::{
     Announcement, Continues, Create, NewFormat, Prune, Recover, Redact, TailKind,
 };
@@ -172,6 +173,101 @@ fn a_prune_record_that_says_what_is_so_is_sound() {
     assert_eq!(told.findings[0].problem, Problem::FirstRecordsMissing, "{told}");
 }
 
+/// Opens a log of two segments, the newer of which begins with a prune record, and tells whether the older one was
+/// removed.
+fn opening_removes(announce: impl FnOnce(&mut Composed, Prune, [Hash; 4])) -> bool {
+    let mut log = Composed::begun();
+    let mut hashes = [log.head.hash; 4];
+    for hash in &mut hashes[1..] {
+        log.event();
+        *hash = log.head.hash;
+    }
+    log.rotate();
+    let prune = log.prune(4, hashes[3]);
+    announce(&mut log, prune, hashes);
+    log.event();
+    let disk = log.write();
+    let log = AuditLog::open_on(storage(&disk), FOLDER, options()).unwrap();
+    let removed = disk.read_file(in_folder("audit.log.1")).is_err();
+    assert_eq!(log.recovery().removed_segments, u64::from(removed));
+    assert_eq!(log.recovery().is_clean(), !removed);
+    log.close().unwrap();
+    removed
+}
+
+#[test]
+fn opening_removes_what_a_prune_record_announces_and_nothing_where_it_is_not_so() {
+    let own = |log: &mut Composed, prune| assert_eq!(log.own(&Announcement::Prune(prune)), 4);
+    assert!(opening_removes(|log, prune, _| own(log, prune)));
+    assert!(!opening_removes(|log, prune, hashes| {
+        own(log, Prune { first_kept_seq: 3, last_pruned_hash: hashes[2], ..prune });
+    }));
+    for first_kept_seq in [0, 3, 5, u64::MAX >> 1] {
+        assert!(!opening_removes(|log, prune, _| own(log, Prune { first_kept_seq, ..prune })));
+    }
+    assert!(!opening_removes(|log, prune, hashes| {
+        own(log, Prune { last_pruned_hash: hashes[0], ..prune });
+    }));
+    assert!(!opening_removes(|log, prune, _| {
+        own(log, Prune { log_id: LogId::from_bytes([9; 16]), ..prune });
+    }));
+    assert!(!opening_removes(|log, prune, _| {
+        own(log, Prune { origin: "example.com/other".parse().unwrap(), ..prune });
+    }));
+    // Another key signs it.
+    assert!(!opening_removes(|log, prune, _| {
+        let other = SignerKey::from_seed(&log.origin, &[9; 32]);
+        let key = std::mem::replace(&mut log.key, other);
+        own(log, prune);
+        log.key = key;
+    }));
+}
+
+/// A log whose first four records are gone, as the prune record says that follows them; `note` covers that record too.
+fn without_pruned(note: bool) -> SimulatedDisk {
+    let mut log = Composed::begun();
+    for _ in 0..3 {
+        log.event();
+    }
+    let last = log.head.hash;
+    log.rotate();
+    let prune = log.prune(4, last);
+    log.own(&Announcement::Prune(prune));
+    let disk = if note { log.write() } else { log.write_uncovered() };
+    disk.remove_file(in_folder("audit.log.1")).unwrap();
+    disk
+}
+
+#[test]
+fn a_prune_record_that_no_checkpoint_covers_yet_counts_without_its_leaf() {
+    let disk = without_pruned(false);
+    let leaves = disk.read_file(in_folder("tree/0")).unwrap();
+    disk.write_file(in_folder("tree/0"), &leaves[..4 * 32]).unwrap();
+    let log = AuditLog::open_on(storage(&disk), FOLDER, options()).unwrap();
+    assert_eq!(log.recovery().adopted.unwrap().from_seq, 4);
+    log.close().unwrap();
+    assert_eq!(report(&disk).verdict(), Verdict::Sound);
+}
+
+#[test]
+fn a_prune_record_of_another_time_in_the_place_of_a_signed_record_does_not_count() {
+    let mut log = Composed::begun();
+    for _ in 0..3 {
+        log.event();
+    }
+    log.rotate();
+    log.event();
+    let disk = log.write();
+    // The log stood here once before, and was put back since.
+    let before = without_pruned(true);
+    let newest = before.read_file(in_folder("audit.log")).unwrap();
+    disk.write_file(in_folder("audit.log"), newest).unwrap();
+    disk.remove_file(in_folder("audit.log.1")).unwrap();
+    let finding = refusal(&disk);
+    assert_eq!((finding.problem, finding.seq), (Problem::FirstRecordsMissing, Some(4)));
+    assert_eq!(finding.expected.as_deref(), Some("records from 0 on"));
+}
+
 #[test]
 fn a_prune_record_of_another_log_is_found() {
     let disk = pruned(|_, prune, _| Prune { log_id: LogId::from_bytes([9; 16]), ..prune });
@@ -323,7 +419,7 @@ fn a_record_that_needs_a_signature_and_has_none_is_refused_behind_the_mark() {
     let mut log = Composed::begun();
     log.note();
     let key = log.key;
-    log.key = indelible::format::note::SignerKey::from_seed(&log.origin, &[9; 32]);
+    log.key = SignerKey::from_seed(&log.origin, &[9; 32]);
     let seq = log.own(&Announcement::Format(NewFormat { format: 2 }));
     log.key = key;
     let disk = log.write_uncovered();

@@ -175,6 +175,27 @@ fn pruned_records_have_tiles_and_proofs_but_no_entries() {
 }
 
 #[test]
+fn proving_from_outside_leaves_the_syncing_of_segments_to_the_log() {
+    let disk = disk();
+    let log = create(&disk, options().with_max_files(1));
+    for number in 0..300 {
+        log.submit(event(number)).map(drop).unwrap();
+    }
+    log.append(event(300)).unwrap();
+    log.checkpoint().unwrap();
+    let before = disk.operation_count();
+    let prover = Prover::open_on(storage(&disk), FOLDER).unwrap();
+    let size = prover.checkpoint().unwrap().checkpoint.size;
+    assert!(prover.entries(Tile::of_tree(0, 1, size).unwrap()).unwrap().is_some());
+    prover.inclusion(size - 1, None).unwrap();
+    let asked = disk.operations().into_iter().filter(|op| op.index >= before);
+    let asked: Vec<_> = asked.filter(|op| op.path.ends_with("audit.log")).collect();
+    assert!(!asked.is_empty() && !asked.iter().any(|op| op.kind.changes_disk()), "{asked:?}");
+    log.close().unwrap();
+    drop(assert_log_is_sound(&storage(&disk), FOLDER, &[]));
+}
+
+#[test]
 fn a_changed_line_is_no_entry_and_a_changed_row_proves_nothing() {
     let disk = disk();
     let log = create(&disk, options());

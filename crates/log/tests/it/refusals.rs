@@ -1,7 +1,8 @@
 //! What opening refuses before it looks at the tail: notes that contradict each other or are none, rows that do not give
 //! the signed root, segments that do not follow each other; and what it makes good by itself instead.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use indelible::format::checkpoint::Checkpoint;
 use indelible::format::note::{Note, SignerKey};
@@ -11,19 +12,26 @@ use indelible::storage::simulated::{Errno, FaultPlan, OperationKind, SimulatedDi
 use indelible::{AuditLog, Event, Finding, OpenError, Problem, Verdict};
 
 use crate::checker::{assert_log_is_sound, verify};
+use crate::composed::Composed;
 use crate::scene::*;
 
 /// The durable mark of [`closed`].
 const MARK: u64 = 4;
 
+/// All files but the lock, which whoever looks at a log makes.
+fn without_lock(disk: &SimulatedDisk) -> BTreeMap<PathBuf, Vec<u8>> {
+    let files = snapshot(disk).into_iter();
+    files.filter(|(path, _)| *path != in_folder("lock")).collect()
+}
+
 /// The finding over which opening is refused, which changes nothing.
 #[track_caller]
 fn refusal(disk: &SimulatedDisk) -> Finding {
-    let before = snapshot(disk);
+    let before = without_lock(disk);
     match AuditLog::open_on(storage(disk), FOLDER, options()) {
         Err(OpenError::Refused(refusal)) => {
             assert_eq!(refusal.findings.len(), 1, "{refusal}");
-            assert_eq!(snapshot(disk), before, "a log that was refused was changed");
+            assert_eq!(without_lock(disk), before, "a log that was refused was changed");
             refusal.findings[0].clone()
         }
         other => panic!("not refused: {other:?}"),
@@ -91,6 +99,41 @@ fn a_missing_checkpoint_is_made_again_where_the_notes_have_it() {
     assert_eq!((log.records(), log.recovery().is_clean()), (MARK, true));
     log.close().unwrap();
     assert_eq!(disk.read_file(in_folder("checkpoint")).unwrap(), latest);
+    assert_opening_does_nothing(&disk);
+}
+
+#[test]
+fn what_is_signed_is_what_the_newer_of_checkpoint_and_last_note_covers() {
+    let mut log = Composed::begun();
+    for _ in 0..3 {
+        log.event();
+    }
+    log.note();
+    log.event();
+    log.event();
+    let disk = log.write();
+    let newest = disk.read_file(in_folder("checkpoint")).unwrap();
+    // The checkpoint as it was before, which the first of the notes repeats.
+    let noted = disk.read_file(in_folder("checkpoints.jsonl")).unwrap();
+    let first = noted.split(|byte| *byte == b'\n').next().unwrap();
+    let first: serde_json::Value = serde_json::from_slice(first).unwrap();
+    disk.write_file(in_folder("checkpoint"), first["note"].as_str().unwrap()).unwrap();
+
+    let cut = disk.fork();
+    let lines = active(&cut);
+    write_active(
+        &cut,
+        lines.split_inclusive(|byte| *byte == b'\n').take(5).collect::<Vec<_>>().concat(),
+    );
+    let finding = refusal(&cut);
+    assert_eq!(finding.problem, Problem::CutOff);
+    assert_eq!(finding.expected.as_deref(), Some("6 records"));
+    assert_eq!(finding.found.as_deref(), Some("5 whole records"));
+
+    let log = open(&disk);
+    assert!(log.recovery().is_clean(), "{:?}", log.recovery());
+    log.close().unwrap();
+    assert_eq!(disk.read_file(in_folder("checkpoint")).unwrap(), newest, "it is made again");
     assert_opening_does_nothing(&disk);
 }
 
@@ -259,6 +302,128 @@ fn a_segment_that_is_gone_from_the_midst_is_refused_with_what_should_follow() {
     let expected = format!("record {} chained to {}", older.next_seq, older.hash);
     assert_eq!(finding.expected, Some(expected));
     assert!(finding.found.unwrap().starts_with(&format!("record {} chained", newer.next_seq - 1)));
+}
+
+/// A log of three segments with two records each, which a checkpoint covers.
+fn of_three() -> SimulatedDisk {
+    let mut log = Composed::begun();
+    log.event();
+    for _ in 0..2 {
+        log.rotate();
+        log.event();
+        log.event();
+    }
+    log.write()
+}
+
+#[test]
+fn a_segment_that_has_the_next_number_or_the_next_link_alone_does_not_follow() {
+    let disk = of_three();
+    drop(open(&disk.fork()));
+    let head = Head::of(&disk.read_file(in_folder("audit.log.2")).unwrap());
+    let expected = format!("record {} chained to {}", head.next_seq, head.hash);
+    for (next_seq, hash) in [(head.next_seq, sha256(b"other")), (head.next_seq + 1, head.hash)] {
+        let disk = disk.fork();
+        let mut other = Head { next_seq, hash, ..head };
+        disk.write_file(in_folder("audit.log.1"), [other.record(), other.record()].concat())
+            .unwrap();
+        let finding = refusal(&disk);
+        assert_eq!((finding.problem, finding.seq), (Problem::SegmentMissing, Some(next_seq)));
+        assert_eq!((finding.file.as_deref(), finding.offset), (Some("audit.log.1"), Some(0)));
+        assert_eq!(finding.expected.as_ref(), Some(&expected));
+        assert_eq!(finding.found, Some(format!("record {next_seq} chained to {hash}")));
+    }
+}
+
+/// A log whose first four records are one segment, which a note covers, with this behind it.
+fn behind_a_boundary(newest: impl FnOnce(Head) -> Vec<u8>) -> SimulatedDisk {
+    let mut log = Composed::begun();
+    for _ in 0..3 {
+        log.event();
+    }
+    log.rotate();
+    let head = log.head;
+    let disk = log.write_uncovered();
+    write_active(&disk, newest(head));
+    disk
+}
+
+#[test]
+fn a_newest_segment_that_begins_with_a_later_record_does_not_follow() {
+    let disk = behind_a_boundary(|mut head| {
+        head.record();
+        head.record()
+    });
+    let finding = refusal(&disk);
+    assert_eq!((finding.problem, finding.seq), (Problem::SegmentMissing, Some(MARK + 1)));
+    assert_eq!((finding.file.as_deref(), finding.offset), (Some("audit.log"), Some(0)));
+}
+
+#[test]
+fn a_last_record_before_a_boundary_that_is_not_the_signed_one_is_refused() {
+    let disk = behind_a_boundary(|mut head| head.record());
+    let log = open(&disk.fork());
+    assert_eq!(log.recovery().adopted.unwrap().from_seq, MARK);
+    // Somebody writes it anew, and what follows it.
+    let lines = disk.read_file(in_folder("audit.log.1")).unwrap();
+    let kept: Vec<_> = lines.split_inclusive(|byte| *byte == b'\n').take(3).collect();
+    let mut head = Head::of(&kept.concat());
+    let other = head.record_with(r#""actor":"a","action":"b","resource":"another""#);
+    disk.write_file(in_folder("audit.log.1"), [kept.concat(), other].concat()).unwrap();
+    write_active(&disk, head.record());
+    let finding = refusal(&disk);
+    assert_eq!((finding.problem, finding.seq), (Problem::RootMismatch, Some(MARK - 1)));
+}
+
+#[test]
+fn a_torn_record_of_a_new_segment_is_cut_only_where_the_boundary_before_it_is_noted() {
+    let torn = b"{\"seq\":4,\"time";
+    let disk = behind_a_boundary(|_| torn.to_vec());
+    let opened = disk.fork();
+    assert_eq!(open(&opened).recovery().mended.len(), 1);
+    assert_opening_does_nothing(&opened);
+    // One record more than the note covers.
+    let mut lines = disk.read_file(in_folder("audit.log.1")).unwrap();
+    lines.extend(Head::of(&lines).record());
+    disk.write_file(in_folder("audit.log.1"), lines).unwrap();
+    let finding = refusal(&disk);
+    assert_eq!(finding.problem, Problem::BoundaryNotNoted);
+    assert_eq!(finding.file.as_deref(), Some("audit.log"));
+    assert_eq!(finding.found.as_deref(), Some("the last note covers 4"));
+}
+
+#[test]
+fn a_record_out_of_order_is_refused_with_the_number_that_should_stand_there() {
+    let disk = closed();
+    let head = Head::of(&active(&disk));
+    let later = Head { next_seq: 9, ..head }.record();
+    write_active(&disk, [active(&disk), later].concat());
+    let finding = refusal(&disk);
+    assert_eq!((finding.problem, finding.seq), (Problem::SeqOutOfOrder, Some(9)));
+    assert_eq!((finding.expected.as_deref(), finding.found.as_deref()), (Some("4"), Some("9")));
+}
+
+#[test]
+fn a_flipped_bit_in_the_last_signed_record_is_damage_and_its_place_is_told() {
+    let text = "y".repeat(60_000);
+    let large = format!(r#""actor":"a","action":"b","resource":"c","metadata":{{"x":"{text}"}}"#);
+    // It is the first of its segment, or more than a crash can leave torn stands before it.
+    for before in [0, 80] {
+        let mut log = Composed::begun();
+        log.rotate();
+        for _ in 0..before {
+            log.record_with(&large);
+        }
+        let seq = log.event();
+        let disk = log.write();
+        let at = active(&disk).len() - 1_000;
+        disk.flip_byte(in_folder("audit.log"), at, 1).unwrap();
+        let finding = refusal(&disk);
+        assert_eq!((finding.problem, finding.seq), (Problem::HashMismatch, Some(seq)));
+        assert_eq!(finding.class, indelible::FindingClass::Damage, "{finding}");
+        let place = format!("one flipped bit in the byte at {at} repairs it");
+        assert_eq!(finding.evidence[0], place);
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use indelible::storage::simulated::{Errno, FaultPlan, Operation, OperationKind, 
 use indelible::{AuditLog, Event, OpenError, Problem, Verdict};
 
 use crate::checker::{assert_log_is_sound, verify};
+use crate::composed::Composed;
 use crate::scene::*;
 
 /// The durable mark of [`closed`].
@@ -300,12 +301,92 @@ fn what_was_being_written_beside_its_place_is_removed() {
     let before = snapshot(&base);
     let disk = base.fork();
     let name = format!("quarantine/4-{}.tmp", sha256(b"torn"));
-    for name in ["checkpoint.tmp", &name] {
+    for name in ["checkpoint.tmp", "tree/0.tmp", "tree/1.tmp", &name] {
         disk.write_file(in_folder(name), b"half of i").unwrap();
     }
     open(&disk).close().unwrap();
     assert_eq!(snapshot(&disk), before);
     drop(assert_log_is_sound(&storage(&disk), FOLDER, &[]));
+}
+
+#[test]
+fn each_step_of_mending_is_on_the_disk_before_the_next_is_done() {
+    let mut log = Composed::begun();
+    for _ in 0..3 {
+        log.event();
+        log.rotate();
+    }
+    log.event();
+    let disk = log.write();
+    // A rotation was cut short amid its renames, and more was being written.
+    let oldest = disk.read_file(in_folder("audit.log.3")).unwrap();
+    disk.remove_file(in_folder("audit.log.3")).unwrap();
+    disk.write_file(in_folder("audit.log.4"), oldest).unwrap();
+    let quarantined = format!("quarantine/1-{}.tmp", sha256(b"torn"));
+    let left = ["checkpoint.tmp", "tree/0.tmp", "tree/1.tmp", &quarantined];
+    for name in left {
+        disk.write_file(in_folder(name), b"half of i").unwrap();
+    }
+    let log = open(&disk);
+    assert!(log.recovery().finished_rotation);
+    log.close().unwrap();
+    let operations = disk.operations();
+    let changes: Vec<_> = operations.iter().filter(|op| op.kind.changes_disk()).collect();
+    let steps = left.into_iter().map(|name| (OperationKind::Unlink, name));
+    for (kind, name) in steps.chain([(OperationKind::Rename, "audit.log")]) {
+        let path = in_folder(name);
+        let step = changes.iter().position(|op| op.kind == kind && op.path == path);
+        let next = changes[step.unwrap_or_else(|| panic!("{name} is left")) + 1];
+        let synced = (next.kind, &*next.path);
+        assert_eq!(synced, (OperationKind::SyncFolder, path.parent().unwrap()), "{name}");
+    }
+    assert_opening_does_nothing(&disk);
+}
+
+#[test]
+fn a_folder_of_the_log_that_cannot_be_listed_is_an_error() {
+    for name in ["tree", "quarantine"] {
+        for nth in 0.. {
+            let disk = closed();
+            let list = FaultPlan::nth(nth).of_kind(OperationKind::List).on_path(name);
+            disk.fail(list.with(Errno::IO));
+            match AuditLog::open_on(storage(&disk), FOLDER, options()) {
+                Err(OpenError::Io(failure)) => {
+                    assert_eq!(failure.path, in_folder(name));
+                    assert_eq!(failure.source.raw_os_error(), Some(5));
+                }
+                Ok(log) => {
+                    assert_eq!(disk.faults_struck(), 0, "a failure was passed over");
+                    log.close().unwrap();
+                    assert!(nth > 0, "{name} is not listed");
+                    break;
+                }
+                Err(e) => panic!("{e}"),
+            }
+            disk.clear_faults();
+            assert_opening_does_nothing(&disk);
+        }
+    }
+}
+
+#[test]
+fn a_torn_tail_that_cannot_be_put_into_quarantine_is_not_cut_and_the_reason_is_told() {
+    let disk = closed();
+    let torn = [&active(&disk)[..], b"torn"].concat();
+    write_active(&disk, torn.clone());
+    let rename = FaultPlan::nth(0).of_kind(OperationKind::Rename).with(Errno::IO);
+    disk.fail(rename);
+    match AuditLog::open_on(storage(&disk), FOLDER, options()) {
+        Err(OpenError::Io(failure)) => {
+            let tmp = format!("quarantine/{MARK}-{}.tmp", sha256(b"torn"));
+            assert_eq!(failure.path, in_folder(&tmp), "{failure}");
+            assert_eq!(failure.source.raw_os_error(), Some(5));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(active(&disk), torn);
+    assert_eq!(open(&disk).recovery().mended.len(), 1);
+    assert_opening_does_nothing(&disk);
 }
 
 // Never a new log.

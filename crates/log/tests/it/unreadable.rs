@@ -390,6 +390,34 @@ fn a_file_that_is_cut_while_it_is_looked_at_is_verified_as_far_as_it_goes() {
 }
 
 #[test]
+fn a_prune_record_holds_at_whatever_moment_the_file_goes_whose_last_leaf_is_damaged() {
+    let mut log = Composed::begun();
+    for _ in 0..3 {
+        log.event();
+    }
+    let last = log.head.hash;
+    log.rotate();
+    for _ in 0..3 {
+        log.event();
+    }
+    log.rotate();
+    let prune = log.prune(4, last);
+    log.own(&Announcement::Prune(prune));
+    let base = log.write();
+    base.flip_byte(in_folder("tree/0"), 3 * 32, 1).unwrap();
+    for nth in 0.. {
+        let disk = base.fork();
+        let removes = disk.clone();
+        let prune = move || removes.remove_file(in_folder("audit.log.2")).unwrap();
+        let Some(told) = meanwhile(&disk, &Receipts::default(), nth, prune, &Arc::default()) else {
+            assert!(nth > 20, "{nth} operations");
+            break;
+        };
+        assert_eq!(faults(&told), [(Problem::RowsDiffer, "tree/0", 96)], "{nth}: {told}");
+    }
+}
+
+#[test]
 fn receipts_that_cannot_be_read_are_an_error_with_the_line() {
     struct Pulled;
     impl io::Read for Pulled {

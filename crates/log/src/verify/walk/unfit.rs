@@ -68,8 +68,7 @@ impl Walk<'_> {
             self.gap = true;
             return;
         };
-        // Its own seq may be what was changed.
-        let seq = self.seq_of_line(current, offset).filter(|_| !self.gap).unwrap_or(head.seq);
+        let seq = self.seq_told(current, offset).unwrap_or(head.seq);
         let place = Place { file: Arc::clone(&current.file), offset, seq };
         if self.last.is_none() {
             self.begin(&place, &tied.prev_hash, None, out);
@@ -96,7 +95,7 @@ impl Walk<'_> {
         let DecodeError::HashMismatch { stated, computed, .. } = error else {
             return self.no_record(current, offset, line).found(error);
         };
-        let seq = self.seq_of_line(current, offset);
+        let seq = self.seq_told(current, offset);
         let seq = seq.or_else(|| parse_head(line).ok().map(|head| head.seq));
         let mut finding = Finding::new(Problem::HashMismatch)
             .at(&*current.file, offset)
@@ -179,6 +178,11 @@ impl Walk<'_> {
     /// Seq of the record that a line at `offset` is, or was: by the one before it, or by those behind the first.
     pub(super) fn seq_of_line(&self, current: &Current<'_>, offset: u64) -> Option<u64> {
         self.next_seq().or_else(|| current.first_seq.filter(|_| offset == 0))
+    }
+
+    /// The same where no line before it is lost. It goes before what the line says itself, which may be what was changed.
+    fn seq_told(&self, current: &Current<'_>, offset: u64) -> Option<u64> {
+        self.seq_of_line(current, offset).filter(|_| !self.gap)
     }
 
     /// Whether what begins at `offset` is the tail of the newest segment, as the table of tails has it, and beyond the

@@ -86,3 +86,5 @@ mod unreadable;
 mod untidy;
 #[cfg(test)]
 mod verifying;
+#[cfg(test)]
+mod walking;

@@ -88,16 +88,69 @@ fn a_damaged_record_and_unreadable_bytes_behind_it_are_both_found() {
 }
 
 #[test]
-fn unreadable_bytes_that_follow_each_other_closely_are_each_found() {
+fn a_damaged_record_right_before_unreadable_bytes_is_judged_by_what_can_be_read() {
     let disk = filled();
+    let bytes = disk.read_file(in_folder("audit.log.1")).unwrap();
+    let starts: Vec<_> = memchr::memchr_iter(b'\n', &bytes).map(|end| end + 1).collect();
+    let at = *starts.iter().rev().find(|start| **start < 81_920 - 2_000).unwrap();
+    disk.flip_byte(in_folder("audit.log.1"), at + 100, 1).unwrap();
+    let told = look(&disk, "audit.log.1", 81_920..86_016);
+    let flipped = (Problem::HashMismatch, "audit.log.1", u64::try_from(at).unwrap());
+    assert_eq!(faults(&told), [flipped, (Problem::Unreadable, "audit.log.1", 81_920)], "{told}");
+    assert_eq!(told.findings[0].class, FindingClass::Damage, "{told}");
+}
+
+#[test]
+fn a_tail_of_which_not_all_can_be_read_is_damage_and_not_torn() {
+    let disk = closed();
+    let whole = disk.read_file(in_folder("audit.log")).unwrap();
+    let mut head = crate::scene::Head::of(&whole);
+    let mut bytes = [&whole[..], &head.record(), &head.record(), &head.record()].concat();
+    bytes.resize(40_960, b'x');
+    let lost = (whole.len() + 600) / 512 * 512;
+    bytes[lost..lost + 512].fill(0);
+    disk.write_file(in_folder("audit.log"), bytes).unwrap();
+    let told = look(&disk, "audit.log", 16_384..20_480);
+    assert_eq!(faults(&told), [(Problem::Unreadable, "audit.log", 16_384)], "{told}");
+    assert!(told.findings.iter().all(|found| found.problem != Problem::TailTorn), "{told}");
+    assert_eq!(told.next_seq, Some(4), "{told}");
+}
+
+#[test]
+fn unreadable_bytes_that_follow_each_other_closely_are_each_found_and_what_is_between_is_verified()
+{
+    let disk = filled();
+    let whole = verify(&storage(&disk), Path::new(FOLDER), &[]).records;
     // What lies between two of them is no whole line, or more than one.
-    let bad = bad(&disk, "audit.log.1", 40_960..45_056);
-    let told = look_at(bad.and(49_152..53_248).and(126_976..131_072));
-    assert!(told.findings.iter().all(|f| !f.class.is_fault() || f.class == FindingClass::Damage));
-    let found = faults(&told);
-    assert_eq!(found[0], (Problem::Unreadable, "audit.log.1", 40_960), "{told}");
-    assert!(told.records < 251, "{told}");
+    let ranges = [40_960..45_056, 49_152..53_248, 126_976..131_072];
+    let lines = disk.read_file(in_folder("audit.log.1")).unwrap();
+    let starts = [0].into_iter().chain(memchr::memchr_iter(b'\n', &lines).map(|end| end + 1));
+    let starts: Vec<u64> = starts.map(|start| u64::try_from(start).unwrap()).collect();
+    let touched = |line: &&[u64]| ranges.iter().any(|bad| line[0] < bad.end && bad.start < line[1]);
+    let lost = starts.windows(2).filter(touched).count();
+
+    let [first, second, third] = ranges.clone();
+    let told = look_at(bad(&disk, "audit.log.1", first).and(second).and(third));
+    let found = [40_960, 49_152, 126_976].map(|at| (Problem::Unreadable, "audit.log.1", at));
+    assert_eq!(faults(&told), found, "{told}");
+    assert_eq!(told.records, whole - u64::try_from(lost).unwrap(), "{told}");
     assert_eq!(told.next_seq, Some(251), "{told}");
+}
+
+#[test]
+fn behind_unreadable_bytes_the_end_of_their_line_is_sought_however_far_it_is() {
+    let mut log = Composed::begun();
+    let text = "z".repeat(300_000);
+    for _ in 0..2 {
+        let fields =
+            format!(r#""actor":"a","action":"b","resource":"c","metadata":{{"x":"{text}"}}"#);
+        log.record_with(&fields);
+        log.event();
+    }
+    let disk = log.write();
+    let told = look(&disk, "audit.log", 8_192..12_288);
+    assert_eq!(faults(&told), [(Problem::Unreadable, "audit.log", 8_192)], "{told}");
+    assert_eq!((told.records, told.next_seq), (4, Some(5)), "{told}");
 }
 
 #[test]
@@ -295,7 +348,7 @@ fn a_record_that_is_being_appended_while_it_looks_is_no_torn_tail() {
     let next = crate::scene::Head::of(&whole).record();
     let half = [&whole[..], &next[..800]].concat();
     let grown = [&whole[..], &next].concat();
-    let (mut torn, mut sound) = (0, 0);
+    let (mut torn, mut sound, mut in_flight) = (0, 0, 0);
     for nth in 0.. {
         let disk = disk.fork();
         disk.write_file(&path, half.clone()).unwrap();
@@ -310,8 +363,13 @@ fn a_record_that_is_being_appended_while_it_looks_is_no_torn_tail() {
             Verdict::Broken | Verdict::Unfinished | _ => panic!("{nth}: {told}"),
         }
         assert!(matches!(told.records, 4 | 5), "{nth}: {told}");
+        in_flight += u32::from((told.verdict(), told.records) == (Verdict::Sound, 4));
     }
     assert!(torn > 0 && sound > 0, "{torn} torn, {sound} sound");
+    assert!(
+        in_flight > 0,
+        "while the walk was under way, what is appended is none of its business"
+    );
 }
 
 #[test]
@@ -333,6 +391,34 @@ fn a_file_that_is_cut_while_it_is_looked_at_is_verified_as_far_as_it_goes() {
         cut += u64::from(told.verdict() == Verdict::Torn);
     }
     assert!(cut > 0, "cut before it was planned, a torn tail is left");
+}
+
+#[test]
+fn a_prune_record_holds_at_whatever_moment_the_file_goes_whose_last_leaf_is_damaged() {
+    let mut log = Composed::begun();
+    for _ in 0..3 {
+        log.event();
+    }
+    let last = log.head.hash;
+    log.rotate();
+    for _ in 0..3 {
+        log.event();
+    }
+    log.rotate();
+    let prune = log.prune(4, last);
+    log.own(&Announcement::Prune(prune));
+    let base = log.write();
+    base.flip_byte(in_folder("tree/0"), 3 * 32, 1).unwrap();
+    for nth in 0.. {
+        let disk = base.fork();
+        let removes = disk.clone();
+        let prune = move || removes.remove_file(in_folder("audit.log.2")).unwrap();
+        let Some(told) = meanwhile(&disk, &Receipts::default(), nth, prune, &Arc::default()) else {
+            assert!(nth > 20, "{nth} operations");
+            break;
+        };
+        assert_eq!(faults(&told), [(Problem::RowsDiffer, "tree/0", 96)], "{nth}: {told}");
+    }
 }
 
 #[test]

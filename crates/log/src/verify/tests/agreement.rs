@@ -1,6 +1,7 @@
 //! One report, however the log was scanned: whole logs, logs with one thing changed, and logs with several.
 
-use indelible_format::record::LINE_SIZE_MAX;
+use indelible_format::record::{LINE_SIZE_MAX, Record, write_head};
+use indelible_format::time::Timestamp;
 use proptest::prelude::*;
 
 use super::super::Problem;
@@ -51,14 +52,19 @@ fn records_larger_than_a_chunk_are_taken() {
 }
 
 #[test]
-fn lines_at_and_over_the_limit_are_told_alike() {
+fn lines_over_the_limit_are_told_as_lines_without_an_end_and_others_are_not() {
     for over in [0, 1, 100, 300_000, 2_000_000] {
         let files = healthy().change("audit.log.2", |lines| {
             let mut line = vec![b'x'; LINE_SIZE_MAX + over];
             line.push(b'\n');
             lines.insert(30, line);
         });
-        verdict(&files, Verdict::Broken);
+        for depth in BOTH {
+            let report = report(&files, depth, SIZES);
+            assert_eq!(report.verdict(), Verdict::Broken, "{report}");
+            let found = report.findings[0].found.as_deref();
+            assert_eq!(found == Some("a line without an end"), over > 0, "{over}: {report}");
+        }
     }
 }
 
@@ -156,25 +162,105 @@ fn what_was_hashed_again_is_told_alike() {
     }
 }
 
+/// A log of some segments, and behind its mark records that are chained to it by hand.
+struct Tail {
+    files: Files,
+    seq: u64,
+    hash: Hash,
+    timestamp: Timestamp,
+}
+
+impl Tail {
+    fn new() -> Self {
+        let mut files = made(&small(), &[100]);
+        let lines = files.lines("audit.log");
+        let last = Record::parse(lines.last().unwrap().trim_ascii_end()).unwrap();
+        let (seq, hash, timestamp) = (last.seq() + 1, last.hash(), last.timestamp());
+        Self { files, seq, hash, timestamp }
+    }
+
+    /// Adds a record with these fields; what comes next follows it.
+    fn add(&mut self, fields: &str) {
+        let mut line = Vec::new();
+        write_head(&mut line, self.seq, self.timestamp);
+        line.extend_from_slice(fields.as_bytes());
+        self.hash = seal(&mut line, 0, &self.hash);
+        self.seq += 1;
+        line.push(b'\n');
+        self.files.bytes("audit.log").extend_from_slice(&line);
+    }
+
+    fn add_events(&mut self, count: usize) {
+        for _ in 0..count {
+            self.add(r#""actor":"a","action":"b","resource":"c""#);
+        }
+    }
+
+    /// What is found wrong with it, by either look and at any chunk size, and of which records.
+    #[track_caller]
+    fn assert_found(&self, expected: &[(Problem, u64)]) {
+        for depth in BOTH {
+            let report = report(&self.files, depth, SIZES);
+            let faults = report.findings.iter().filter(|finding| finding.class.is_fault());
+            let found: Vec<_> = faults.map(|f| (f.problem, f.seq.unwrap())).collect();
+            assert_eq!(found, expected, "{depth:?}: {report}");
+        }
+    }
+}
+
 #[test]
 fn what_is_no_event_beyond_every_signature_is_found_by_either_look() {
-    let mut files = made(&small(), &[100]);
-    // Beyond every signed size, where only the form can be wrong.
-    let lines = files.lines("audit.log");
-    let (last, text) = (
-        lines.last().unwrap(),
-        &br#"{"seq":SEQ,"timestamp":"9999-01-01T00:00:00.000000000Z","actor":5"#[..],
-    );
-    let tied = Link::split(last.trim_ascii_end()).unwrap();
-    let seq = indelible_format::record::parse_head(last).unwrap().seq + 1;
-    let entry = String::from_utf8_lossy(text).replace("SEQ", &seq.to_string());
-    let mut line = entry.into_bytes();
-    seal(&mut line, 0, &tied.hash);
-    line.push(b'\n');
-    files.bytes("audit.log").extend_from_slice(&line);
-    for depth in [Depth::Link, Depth::Form] {
-        let report = report(&files, depth, SIZES);
-        assert_eq!(report.findings[0].problem, Problem::NotARecord, "{report}");
+    for before in 0..3 {
+        let mut tail = Tail::new();
+        tail.add_events(before);
+        let seq = tail.seq;
+        // Only the form of it is wrong.
+        tail.add(r#""actor":5"#);
+        tail.assert_found(&[(Problem::NotARecord, seq)]);
+    }
+}
+
+#[test]
+fn records_that_do_not_follow_are_found_beyond_every_signature_at_every_chunk_size() {
+    for before in 0..2 {
+        let (mut linked, mut early) = (Tail::new(), Tail::new());
+        let (mut skips, mut goes_back) = (Tail::new(), Tail::new());
+        for tail in [&mut linked, &mut early, &mut skips, &mut goes_back] {
+            tail.add_events(before);
+        }
+        let seq = linked.seq;
+        linked.hash = Hash::ZERO;
+        linked.add_events(2);
+        linked.assert_found(&[(Problem::ChainBroken, seq)]);
+
+        early.timestamp = early.timestamp.saturating_add_ns(-1);
+        early.add_events(2);
+        early.assert_found(&[(Problem::TimeDecreases, seq)]);
+
+        skips.seq += 1;
+        skips.add_events(2);
+        skips.assert_found(&[(Problem::SeqOutOfOrder, seq + 1)]);
+
+        // Chained to the record before, and with the seq of one long before; then on where it was.
+        goes_back.seq = 5;
+        goes_back.add_events(1);
+        goes_back.seq = seq;
+        goes_back.add_events(2);
+        goes_back.assert_found(&[(Problem::SeqOutOfOrder, 5), (Problem::SeqOutOfOrder, seq)]);
+    }
+}
+
+#[test]
+fn behind_a_line_that_is_no_record_links_are_compared_again_from_the_next_record_on() {
+    for between in [1, 2, 20] {
+        let mut tail = Tail::new();
+        let no_record = tail.seq;
+        tail.files.bytes("audit.log").extend_from_slice(b"hello\n");
+        tail.add_events(between);
+        let seq = tail.seq;
+        tail.hash = Hash::ZERO;
+        tail.add_events(2);
+        tail.assert_found(&[(Problem::NotARecord, no_record), (Problem::ChainBroken, seq)]);
     }
 }
 

@@ -13,6 +13,8 @@ mod runs;
 mod unfit;
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use indelible_format::chain::Hash;
@@ -33,7 +35,7 @@ use super::stretches::Stretches;
 use super::tree::Tree;
 use crate::lines::{Line, Lines, Source};
 use crate::segment::{Segment, to_u64};
-use crate::tail::{Tail, classify};
+use crate::tail::lost_sectors;
 
 /// The record before.
 #[derive(Clone, Copy, Debug)]
@@ -150,8 +152,7 @@ impl<'a> Walk<'a> {
         let mut before = 0;
         for (index, planned) in plan.segments.iter().enumerate() {
             let Some(segment) = Plan::open(storage, layout, planned)? else { return Ok(End::Gone) };
-            if index > 0
-                && !self.gap
+            if !self.gap
                 && let Some(size) = self.next_seq()
                 && !self.ground.roots.is_noted(size)
             {
@@ -166,7 +167,7 @@ impl<'a> Walk<'a> {
                 first_seq: planned.first_seq,
                 newest: index + 1 == plan.segments.len(),
             };
-            self.segment(&current, out)?;
+            self.segment(&current, out);
             if self.progress.is_stopped() {
                 return Ok(End::Stopped);
             }
@@ -176,53 +177,53 @@ impl<'a> Walk<'a> {
         Ok(End::Complete)
     }
 
-    fn segment(&mut self, current: &Current<'_>, out: &mut Findings) -> Result<(), VerifyError> {
+    fn segment(&mut self, current: &Current<'_>, out: &mut Findings) {
         let mut from = 0;
-        while from < current.size && !self.progress.is_stopped() {
+        while !self.progress.is_stopped() {
             if let Some(end) = self.take_run(current, from, out) {
                 from = end;
                 continue;
             }
-            match self.span(current, from, current.size, out)? {
-                Span::End => return Ok(()),
+            match self.span(current, from, current.size, out) {
+                Span::End => return,
                 Span::At(offset) => from = offset,
                 Span::Unreadable { at, why } => {
                     let bad = unreadable_range(current, at);
                     // What stands before the bytes that can't be read.
                     let mut at = at;
-                    while at < bad.start
-                        && let Span::At(offset) = self.span(current, at, bad.start, out)?
-                    {
+                    while let Span::At(offset) = self.span(current, at, bad.start, out) {
                         at = offset;
                     }
-                    let mut finding = Finding::new(Problem::Unreadable)
-                        .at(&*current.file, bad.start)
-                        .found(format_args!("{} bytes: {why}", bad.end - bad.start));
-                    finding.seq = self.next_seq();
-                    out.add(finding);
+                    out.add(self.unreadable(current, &bad, why));
                     self.gap = true;
                     from = next_line(current, bad.end);
                 }
             }
         }
-        Ok(())
+    }
+
+    fn unreadable(
+        &self,
+        current: &Current<'_>,
+        bytes: &Range<u64>,
+        why: impl fmt::Display,
+    ) -> Finding {
+        let mut finding = Finding::new(Problem::Unreadable)
+            .at(&*current.file, bytes.start)
+            .found(format_args!("{} bytes: {why}", bytes.end - bytes.start));
+        finding.seq = self.next_seq();
+        finding
     }
 
     /// Walks the lines that begin at `from`, up to `end`.
-    fn span(
-        &mut self,
-        current: &Current<'_>,
-        from: u64,
-        end: u64,
-        out: &mut Findings,
-    ) -> Result<Span, VerifyError> {
+    fn span(&mut self, current: &Current<'_>, from: u64, end: u64, out: &mut Findings) -> Span {
         let mut lines = Lines::new(current.segment.file.as_ref(), Source::Cache, from, end);
         let mut next = from;
         loop {
             let line = match lines.next_line() {
                 Ok(Some(line)) => line,
-                Ok(None) => return Ok(Span::End),
-                Err(e) => return Ok(Span::Unreadable { at: next, why: e.to_string() }),
+                Ok(None) => return Span::End,
+                Err(e) => return Span::Unreadable { at: next, why: e.to_string() },
             };
             match line {
                 Line::Whole { offset, bytes } => {
@@ -230,47 +231,47 @@ impl<'a> Walk<'a> {
                     if bytes.len() > LINE_SIZE_MAX {
                         return self.too_long(current, offset, out);
                     }
-                    match self.line(current, offset, bytes, out)? {
-                        Next::Line if self.run_begins(current, next) => return Ok(Span::At(next)),
+                    match self.line(current, offset, bytes, out) {
+                        Next::Line if self.run_begins(current, next) => return Span::At(next),
                         Next::Line => {}
-                        Next::At(offset) => return Ok(Span::At(offset)),
-                        Next::Segment => return Ok(Span::End),
+                        Next::At(offset) => return Span::At(offset),
+                        Next::Segment => return Span::End,
                     }
                 }
                 Line::Unterminated { offset, bytes } => {
                     if end == current.size {
-                        self.unterminated(current, offset, bytes, out)?;
+                        self.unterminated(current, offset, bytes, out);
                     }
-                    return Ok(Span::End);
+                    return Span::End;
                 }
                 Line::TooLong { offset } => return self.too_long(current, offset, out),
             }
             if self.progress.is_stopped() {
-                return Ok(Span::End);
+                return Span::End;
             }
         }
     }
 
     /// Judges more bytes without a line feed than any record has.
-    fn too_long(
-        &mut self,
-        current: &Current<'_>,
-        offset: u64,
-        out: &mut Findings,
-    ) -> Result<Span, VerifyError> {
-        if self.torn(current, offset, out)? {
-            return Ok(Span::End);
+    fn too_long(&mut self, current: &Current<'_>, offset: u64, out: &mut Findings) -> Span {
+        if self.torn(current, offset, out) {
+            return Span::End;
         }
         let next = next_line(current, offset);
         // Of two records whose border is lost, neither is longer than the longest.
-        let end = next.min(offset + 2 * to_u64(LINE_SIZE_MAX + 1));
-        let window = current.segment.read_range(offset, end)?;
+        let end = next.min(offset + 2 * to_u64(LINE_SIZE_MAX));
+        let window = match current.segment.read_range(offset, end) {
+            Ok(window) => window,
+            Err(failure) => {
+                return Span::Unreadable { at: offset, why: failure.source.to_string() };
+            }
+        };
         if !self.lost(current, offset, &window, out) {
             out.add(self.no_record(current, offset, &window).found("a line without an end"));
             self.stretches.end();
             self.gap = true;
         }
-        Ok(Span::At(next))
+        Span::At(next)
     }
 
     fn parse<'l>(&self, line: &'l [u8]) -> Result<Record<'l>, DecodeError> {
@@ -289,29 +290,24 @@ impl<'a> Walk<'a> {
         offset: u64,
         line: &[u8],
         out: &mut Findings,
-    ) -> Result<Next, VerifyError> {
+    ) -> Next {
         match self.parse(line) {
             Ok(record) => {
                 self.stretch(current, offset, &record);
                 self.accept(current, offset, &record, out);
                 self.records += 1;
                 self.progress.reach(current.before + offset);
-                Ok(Next::Line)
+                Next::Line
             }
             Err(error) => {
-                if may_be_torn(line, offset) && self.torn(current, offset, out)? {
-                    return Ok(Next::Segment);
+                // Only then is the tail read, so that many bad lines don't cost many tails.
+                if lost_sectors(line, offset).is_some() && self.torn(current, offset, out) {
+                    return Next::Segment;
                 }
                 self.bad(current, offset, line, &error, out)
             }
         }
     }
-}
-
-/// Whether a whole line can be the beginning of a torn tail, as its own bytes tell: only then is the tail read, so that
-/// many bad lines don't cost many tails.
-fn may_be_torn(line: &[u8], offset: u64) -> bool {
-    memchr::memchr(0, line).is_some() && classify(&[line, b"\n"].concat(), offset) != Tail::NotTorn
 }
 
 /// How much is checked, what was scanned ahead of the walk, and who watches.

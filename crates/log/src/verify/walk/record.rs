@@ -41,14 +41,11 @@ impl Walk<'_> {
         if let Content::Own(own) = record.content() {
             let first_of_segment = offset == 0;
             let own = Own { record, said: own, place: &place, first_of_segment };
-            let Self { ground, tree, policy, last, first, starts, .. } = self;
+            let Self { ground, tree, policy, first, starts, .. } = self;
             let first = first.as_ref().map_or(0, |first| first.seq);
             // Of the segment that held it, retention may have removed the file since.
             let mut leaf_of = |seq: u64| {
-                let told = match last {
-                    Some(last) if last.seq == seq => Some(last.hash),
-                    _ => starts.get(&seq.saturating_add(1)).copied(),
-                };
+                let told = starts.get(&seq.saturating_add(1)).copied();
                 let told = told.or_else(|| (seq >= first).then(|| hash_of(ground, seq)).flatten());
                 told.map(|hash| leaf_hash(&hash)).or_else(|| tree.stored_leaf(seq))
             };
@@ -97,12 +94,13 @@ impl Walk<'_> {
             return;
         }
         let expected = last.seq.saturating_add(1);
-        let passed_over = self.gap && record.seq() > expected;
-        if record.seq() != expected && !passed_over {
+        let order = record.seq().cmp(&expected);
+        let passed_over = self.gap && order.is_gt();
+        if order.is_ne() && !passed_over {
             // Where the file begins at no noted boundary but should, it is its own first lines that are not there.
             let roots = self.ground.roots;
             let at_boundary = roots.at(record.seq()).is_some() || roots.at(expected).is_none();
-            let gone = place.offset == 0 && record.seq() > expected && at_boundary;
+            let gone = place.offset == 0 && order.is_gt() && at_boundary;
             let problem = if gone { Problem::SegmentMissing } else { Problem::SeqOutOfOrder };
             let mut finding = place.finding(problem).expected(expected).found(record.seq());
             let empty = &self.ground.plan.empty;

@@ -10,12 +10,12 @@ use indelible_format::record::{DecodeError, Record, parse_head};
 use indelible_format::seeded::{self, Bug};
 use indelible_format::tree::leaf_hash;
 
-use super::super::VerifyError;
 use super::super::collect::Findings;
 use super::super::count::records;
 use super::super::evidence::{MENDED_SIZE_MAX, one_flipped_bit};
 use super::super::finding::{Finding, FindingClass, Problem};
 use super::super::place::Place;
+use super::medium::unreadable_range;
 use super::{Current, Last, Next, Walk};
 use crate::segment::to_u64;
 use crate::tail::{TAIL_READ_SIZE, Tail, classify};
@@ -32,16 +32,18 @@ impl Walk<'_> {
         line: &[u8],
         error: &DecodeError,
         out: &mut Findings,
-    ) -> Result<Next, VerifyError> {
+    ) -> Next {
         if self.lost(current, offset, line, out) {
-            return Ok(Next::Line);
+            return Next::Line;
         }
         self.stretches.end();
         let finding = self.finding_of(current, offset, line, error);
-        if self.policy.form_known() && line.len() <= MENDED_SIZE_MAX && self.mended < MENDED_MAX {
+        if line.len() <= MENDED_SIZE_MAX && self.mended < MENDED_MAX {
             self.mended += 1;
-            let end = offset + to_u64(line.len() + 2 + MENDED_SIZE_MAX);
-            let window = current.segment.read_range(offset, end.min(current.size))?;
+            // The line may go on behind what is a line feed now. Where that can't be read, the line alone is tried.
+            let end = offset + to_u64(MENDED_SIZE_MAX + 1);
+            let window = current.segment.read_range(offset, end.min(current.size));
+            let window = window.unwrap_or_else(|_| line.to_vec());
             if let Some(mended) = one_flipped_bit(&window, line.len())
                 && let Ok(record) = Record::parse(&mended.line)
             {
@@ -52,12 +54,12 @@ impl Walk<'_> {
                     ),
                 ));
                 self.accept(current, offset, &record, out);
-                return Ok(Next::At(offset + to_u64(mended.line.len()) + 1));
+                return Next::At(offset + to_u64(mended.line.len()) + 1);
             }
         }
         out.add(finding);
         self.stand_in(current, offset, line, out);
-        Ok(Next::Line)
+        Next::Line
     }
 
     /// Takes what can still be told of a line that is no record, so that the next one has something to follow.
@@ -66,8 +68,7 @@ impl Walk<'_> {
             self.gap = true;
             return;
         };
-        // Its own seq may be what was changed.
-        let seq = self.seq_of_line(current, offset).filter(|_| !self.gap).unwrap_or(head.seq);
+        let seq = self.seq_told(current, offset).unwrap_or(head.seq);
         let place = Place { file: Arc::clone(&current.file), offset, seq };
         if self.last.is_none() {
             self.begin(&place, &tied.prev_hash, None, out);
@@ -94,7 +95,7 @@ impl Walk<'_> {
         let DecodeError::HashMismatch { stated, computed, .. } = error else {
             return self.no_record(current, offset, line).found(error);
         };
-        let seq = self.seq_of_line(current, offset);
+        let seq = self.seq_told(current, offset);
         let seq = seq.or_else(|| parse_head(line).ok().map(|head| head.seq));
         let mut finding = Finding::new(Problem::HashMismatch)
             .at(&*current.file, offset)
@@ -131,19 +132,19 @@ impl Walk<'_> {
         offset: u64,
         bytes: &[u8],
         out: &mut Findings,
-    ) -> Result<(), VerifyError> {
+    ) {
         if current.newest {
             let stat = current.segment.file.stat();
             // Somebody is appending: the bytes are in flight.
             if stat.is_ok_and(|stat| stat.size > current.size) {
-                return Ok(());
+                return;
             }
-            if self.torn(current, offset, out)? {
-                return Ok(());
+            if self.torn(current, offset, out) {
+                return;
             }
         }
         if self.lost(current, offset, bytes, out) {
-            return Ok(());
+            return;
         }
         self.stretches.end();
         let covered = current.newest && self.next_seq().is_some();
@@ -172,7 +173,6 @@ impl Walk<'_> {
             Ok(record) => self.accept(current, offset, &record, out),
             Err(_) => self.gap = true,
         }
-        Ok(())
     }
 
     /// Seq of the record that a line at `offset` is, or was: by the one before it, or by those behind the first.
@@ -180,30 +180,38 @@ impl Walk<'_> {
         self.next_seq().or_else(|| current.first_seq.filter(|_| offset == 0))
     }
 
+    /// The same where no line before it is lost. It goes before what the line says itself, which may be what was changed.
+    fn seq_told(&self, current: &Current<'_>, offset: u64) -> Option<u64> {
+        self.seq_of_line(current, offset).filter(|_| !self.gap)
+    }
+
     /// Whether what begins at `offset` is the tail of the newest segment, as the table of tails has it, and beyond the
     /// mark. Then it is reported, and the log ends here.
-    pub(super) fn torn(
-        &self,
-        current: &Current<'_>,
-        offset: u64,
-        out: &mut Findings,
-    ) -> Result<bool, VerifyError> {
-        let Some(next) = self.next_seq().filter(|_| current.newest) else { return Ok(false) };
+    pub(super) fn torn(&self, current: &Current<'_>, offset: u64, out: &mut Findings) -> bool {
+        let Some(next) = self.next_seq().filter(|_| current.newest) else { return false };
         if self.gap || next < self.ground.roots.tail_mark() {
-            return Ok(false);
+            return false;
         }
         let end = (offset + to_u64(TAIL_READ_SIZE)).min(current.size);
-        let rest = current.segment.read_range(offset, end)?;
+        let rest = match current.segment.read_range(offset, end) {
+            Ok(rest) => rest,
+            Err(failure) => {
+                // What kind of tail it is nobody can tell, and nothing behind it is covered.
+                let bad = unreadable_range(current, offset);
+                out.add(self.unreadable(current, &bad, failure.source));
+                return true;
+            }
+        };
         let place = Place { file: Arc::clone(&current.file), offset, seq: next };
         let size = current.size - offset;
         match classify(&rest, offset) {
-            Tail::NotTorn => Ok(false),
+            Tail::NotTorn => false,
             Tail::TooLong => {
                 let finding = place.finding(Problem::TailTooLong);
                 out.add(finding.expected("at most 4 MiB").found(format_args!("{size} bytes")));
-                Ok(true)
+                true
             }
-            Tail::Torn(_) if seeded::is(Bug::TornTailSound) => Ok(true),
+            Tail::Torn(_) if seeded::is(Bug::TornTailSound) => true,
             Tail::Torn(kind) => {
                 // Whether the record is whole but for its line feed.
                 let follows = Record::parse(&rest).is_ok_and(|record| {
@@ -220,7 +228,7 @@ impl Walk<'_> {
                         "no signed checkpoint covers them; the next open for appending repairs it and says so in the log",
                     )
                 });
-                Ok(true)
+                true
             }
         }
     }

@@ -59,6 +59,8 @@ mod quarantined;
 #[cfg(test)]
 mod querying;
 #[cfg(test)]
+mod receipted;
+#[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod refusals;

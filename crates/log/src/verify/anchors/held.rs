@@ -133,6 +133,8 @@ impl Shown {
 
 impl Comparison<'_> {
     /// Compares the receipts of records that one segment should hold. `false` where it was stopped.
+    ///
+    /// What can't be read is for the walk to report, and no error where it found a fault.
     fn segment(
         &mut self,
         planned: &Planned,
@@ -140,7 +142,12 @@ impl Comparison<'_> {
         wanted: &[Kept],
     ) -> Result<bool, VerifyError> {
         let end = planned.size.min(segment.size);
-        let seek = |seq: u64| segment.seek(end, |head| head.seq.cmp(&seq));
+        let broken = self.broken;
+        let seek = |seq: u64| match segment.seek(end, |head| head.seq.cmp(&seq)) {
+            // Then it is read as far as it goes.
+            Err(_) if broken => Ok(0),
+            found => found,
+        };
         let mut wanted = wanted;
         let Some(first) = wanted.first() else { return Ok(true) };
         let lines_from = |at| Lines::new(segment.file.as_ref(), Source::Cache, at, end);
@@ -149,11 +156,13 @@ impl Comparison<'_> {
             if self.held.progress.is_stopped() {
                 return Ok(false);
             }
-            // What can't be read is for the walk to report.
-            let Ok(Some(line)) = reading.next_line() else { break };
-            let (Line::Whole { offset, bytes } | Line::Unterminated { offset, bytes }) = line
-            else {
-                break;
+            let (offset, bytes) = match reading.next_line() {
+                Ok(Some(Line::Whole { offset, bytes } | Line::Unterminated { offset, bytes })) => {
+                    (offset, bytes)
+                }
+                // What the walk could read, nobody may call missing.
+                Err(e) if !self.broken => return Err(segment.read_failure(e).into()),
+                Ok(Some(Line::TooLong { .. }) | None) | Err(_) => break,
             };
             let Ok(head) = parse_head(bytes) else { continue };
             match head.seq.cmp(&next.seq) {

@@ -43,6 +43,8 @@ mod meanwhile;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod noted;
+#[cfg(test)]
 mod nuls;
 #[cfg(test)]
 mod observing;

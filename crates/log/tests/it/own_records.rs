@@ -173,6 +173,26 @@ fn a_prune_record_that_says_what_is_so_is_sound() {
 }
 
 #[test]
+fn of_prune_records_that_keep_the_same_the_first_is_named() {
+    let mut log = Composed::begun();
+    log.event();
+    let hash = log.head.hash;
+    let mut seqs = Vec::new();
+    for _ in 0..2 {
+        log.rotate();
+        let prune = log.prune(2, hash);
+        seqs.push(log.own(&Announcement::Prune(prune)));
+        log.event();
+    }
+    let disk = log.write();
+    disk.remove_file(in_folder("audit.log.2")).unwrap();
+    let told = report(&disk);
+    assert_eq!(told.verdict(), Verdict::Sound, "{told}");
+    let named = format!("the log begins with record 2; record {} announces it", seqs[0]);
+    assert!(the(&told, Problem::Pruned).found.unwrap().starts_with(&named), "{told}");
+}
+
+#[test]
 fn a_prune_record_of_another_log_is_found() {
     let disk = pruned(|_, prune, _| Prune { log_id: LogId::from_bytes([9; 16]), ..prune });
     assert_prune_misplaced(&disk, "found 09090909090909090909090909090909");
@@ -290,6 +310,33 @@ fn a_redaction_whose_announcement_may_be_among_lost_records_is_missing_and_no_ta
     let found = the(&told, Problem::RedactionUnannounced);
     assert_eq!(found.class, FindingClass::Missing, "{told}");
     assert!(found.evidence[0].starts_with("later records are lost"), "{told}");
+}
+
+#[test]
+fn a_redaction_is_not_excused_by_what_is_lost_before_it() {
+    let mut log = Composed::begun();
+    let seq = log.event();
+    let (genesis, event) = {
+        let bytes = log.lines();
+        let (genesis, event) = bytes.split_at(bytes.iter().position(|b| *b == b'\n').unwrap() + 1);
+        (genesis.to_vec(), event.to_vec())
+    };
+    log.redact_last();
+    let redacted = log.lines()[genesis.len()..].to_vec();
+    log.event();
+    let disk = log.write();
+    // Somebody blanked the record, and left what looks like a damaged one in front of it.
+    let bytes = disk.read_file(in_folder("audit.log")).unwrap();
+    let mut lost = event;
+    let sector = (genesis.len() + 100).next_multiple_of(512) - genesis.len();
+    lost[sector..sector + 512].fill(0);
+    let rest = &bytes[genesis.len() + redacted.len()..];
+    disk.write_file(in_folder("audit.log"), [&genesis, &lost, &redacted[..], rest].concat())
+        .unwrap();
+    let told = report(&disk);
+    assert_eq!(the(&told, Problem::NulRun).seq, Some(seq), "{told}");
+    let found = the(&told, Problem::RedactionUnannounced);
+    assert_eq!((found.class, found.seq), (FindingClass::Tampering, Some(seq)), "{told}");
 }
 
 #[test]

@@ -162,6 +162,14 @@ fn leaves_of_pruned_records_that_cannot_be_read_are_lost_and_why_is_told() {
 }
 
 #[test]
+fn a_lost_leaf_that_the_prune_record_names_is_told_as_lost_and_not_as_misplaced() {
+    let told = look(&pruned(|prune| prune), "tree/0", 96..128);
+    let faults: Vec<_> = told.findings.iter().filter(|f| f.class.is_fault()).collect();
+    assert_eq!(faults.len(), 1, "{told}");
+    assert_eq!((faults[0].problem, faults[0].offset), (Problem::LeavesLost, Some(96)), "{told}");
+}
+
+#[test]
 fn notes_that_cannot_be_read_are_damage_in_their_file() {
     for name in ["checkpoints.jsonl", "checkpoint"] {
         let told = look(&filled(), name, 0..1);

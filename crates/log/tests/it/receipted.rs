@@ -69,7 +69,7 @@ fn a_receipt_far_behind_bytes_that_cannot_be_read_is_held_against_its_record() {
     let mut kept = [kept[0], kept[COUNT - 500]];
     kept[1].hash = kept[0].hash;
     let size = u64::try_from(active(&disk).len()).unwrap();
-    let at = (size * 2 / 5).next_multiple_of(4_096);
+    let at = (size * 18 / 100).next_multiple_of(4_096);
     let told = verify(bad(&disk, at..at + 4_096), &kept);
     let differs = (Problem::ReceiptHashDiffers, Some(kept[1].seq));
     assert!(faults(&told).contains(&differs), "{told}");

@@ -142,16 +142,12 @@ impl Comparison<'_> {
         wanted: &[Kept],
     ) -> Result<bool, VerifyError> {
         let end = planned.size.min(segment.size);
-        let broken = self.broken;
-        let seek = |seq: u64| match segment.seek(end, |head| head.seq.cmp(&seq)) {
-            // Then it is read as far as it goes.
-            Err(_) if broken => Ok(0),
-            found => found,
-        };
+        // Where it can't search, it reads line by line.
+        let seek = |seq: u64| segment.seek(end, |head| head.seq.cmp(&seq)).unwrap_or(0);
         let mut wanted = wanted;
         let Some(first) = wanted.first() else { return Ok(true) };
         let lines_from = |at| Lines::new(segment.file.as_ref(), Source::Cache, at, end);
-        let mut reading = lines_from(seek(first.seq)?);
+        let mut reading = lines_from(seek(first.seq));
         while let Some(next) = wanted.first() {
             if self.held.progress.is_stopped() {
                 return Ok(false);
@@ -167,7 +163,7 @@ impl Comparison<'_> {
             let Ok(head) = parse_head(bytes) else { continue };
             match head.seq.cmp(&next.seq) {
                 Ordering::Less if next.seq - head.seq > NEAR => {
-                    let at = seek(next.seq)?;
+                    let at = seek(next.seq);
                     if at > offset {
                         reading = lines_from(at);
                     }

@@ -416,6 +416,29 @@ fn a_segment_may_begin_with_a_record_of_the_logs_own_that_does_not_say_whose_it_
 }
 
 #[test]
+fn of_two_files_that_begin_with_a_genesis_the_older_says_whose_log_it_is() {
+    let other = {
+        let mut other = Composed::new();
+        other.log_id = LogId::from_bytes([9; 16]);
+        let genesis = other.genesis();
+        other.own(&genesis);
+        other.lines().to_vec()
+    };
+    let mut log = Composed::begun();
+    log.event();
+    log.rotate();
+    log.event();
+    let (log_id, disk) = (log.log_id, log.write());
+    // Between the two that there are.
+    let older = disk.read_file(in_folder("audit.log.1")).unwrap();
+    disk.write_file(in_folder("audit.log.2"), older).unwrap();
+    disk.write_file(in_folder("audit.log.1"), other).unwrap();
+    let told = report(&disk);
+    assert_eq!((told.verdict(), told.log_id), (Verdict::Broken, Some(log_id)), "{told}");
+    assert_eq!(told.findings[0].file.as_deref(), Some("audit.log.1"), "{told}");
+}
+
+#[test]
 fn a_first_line_that_is_no_record_leaves_the_rest_to_the_rows() {
     let mut log = Composed::begun();
     log.event();

@@ -120,16 +120,16 @@ fn what_only_a_writer_makes_of_a_note_is_tampering_though_other_keys_signed_it_t
     let intact = lines(&disk);
     let latest = Note::parse(&disk.read_file(in_folder("checkpoint")).unwrap()).unwrap();
     let latest = Checkpoint::parse_text(&latest.text).unwrap();
-    let forked = Checkpoint { size: 3, ..latest };
-    let mut note = forked.sign(&key);
+    let other = Checkpoint { size: 3, ..latest };
+    let mut note = other.sign(&key);
     let witness = SignerKey::from_seed(&"witness".parse().unwrap(), &[7; 32]);
-    note.signatures.extend(forked.sign(&witness).signatures);
+    note.signatures.extend(other.sign(&witness).signatures);
     let line = format!("{{\"note\":{}}}\n", serde_json::json!(note.to_string()));
     let forked = [intact.clone(), vec![line.into_bytes()]].concat();
-    let mut forged = intact;
-    let at = position(&forged[2], "\\n3\\n") + 2;
-    forged[2][at] = b'5';
-    for (lines, problem) in [(forked, Problem::Forked), (forged, Problem::CheckpointForged)] {
+    let mut changed = intact;
+    let at = position(&changed[2], "\\n3\\n") + 2;
+    changed[2][at] = b'5';
+    for (lines, problem) in [(forked, Problem::Forked), (changed, Problem::CheckpointForged)] {
         let told = report(&disk, &lines);
         let faults = faults(&told);
         assert_eq!(faults.len(), 1, "{told}");

@@ -69,8 +69,7 @@ fn evidence(held: &Held<'_>, finding: &Finding) -> Vec<String> {
     }
     if let Some(moved) = first_line(&here, offset, |found| found == expected) {
         told.push(format!("record {expected} stands further on, at byte {}", moved.offset));
-    } else if seq > expected
-        && let Some(before) = seq.checked_sub(1)
+    } else if let Some(before) = seq.checked_sub(1).filter(|before| *before >= expected)
         && let Ok(link) = Link::split(&this.line)
         && let Ok(mut row) = Row::open(held.ground.storage, held.ground.layout, 0)
         && row.hash(before) == Ok(leaf_hash(&link.prev_hash))

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use indelible_format::chain::Link;
+use indelible_format::chain::{LINK_SUFFIX_SIZE, Link};
 use indelible_format::record::Record;
 use sha2::{Digest, Sha256};
 
@@ -88,7 +88,7 @@ fn in_entry(line: &[u8]) -> Option<Mended> {
 
 /// A bit of the link suffix.
 fn in_link(line: &[u8]) -> Option<Mended> {
-    let from = line.len().checked_sub(indelible_format::chain::LINK_SUFFIX_SIZE)?;
+    let from = line.len().checked_sub(LINK_SUFFIX_SIZE)?;
     let mut mended = None;
     let at = flips(line, from..line.len(), |line| {
         let good = Link::split(line).is_ok_and(|link| link.computed_hash() == link.hash)
@@ -156,15 +156,50 @@ mod tests {
         }
     }
 
+    /// A record whose line has this many bytes.
+    fn record_of(size: usize) -> Vec<u8> {
+        let sealed = |text: &str| {
+            let mut line = format!(
+                "{{\"seq\":5,\"timestamp\":\"2026-01-02T03:04:05.000000000Z\",\"actor\":\"a\",\"action\":\"b\",\"resource\":\"c\",\"metadata\":{{\"x\":\"{text}\"}}"
+            )
+            .into_bytes();
+            seal(&mut line, 0, &Hash::ZERO);
+            line
+        };
+        let without = sealed("").len();
+        sealed(&"x".repeat(size - without))
+    }
+
     #[test]
     fn bits_of_lines_that_are_long_are_not_tried() {
-        let mut line =
-            b"{\"seq\":5,\"timestamp\":\"2026-01-02T03:04:05.000000000Z\",\"actor\":\"".to_vec();
-        line.extend(vec![b'x'; MENDED_SIZE_MAX]);
-        line.extend_from_slice(b"\",\"action\":\"b\",\"resource\":\"c\"");
-        seal(&mut line, 0, &Hash::ZERO);
-        flip(&mut line, 90, 1);
-        assert_eq!(one_flipped_bit(&line, line.len()), None);
+        for (size, is_tried) in [(MENDED_SIZE_MAX, true), (MENDED_SIZE_MAX + 1, false)] {
+            let line = record_of(size);
+            assert!(is_record(&line) && line.len() == size);
+            let mut flipped = line.clone();
+            flip(&mut flipped, 60, 1);
+            let mended = one_flipped_bit(&flipped, size);
+            assert_eq!(mended, is_tried.then_some(Mended { line, at: 60 }), "{size}");
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_of_a_link_is_not_found_where_no_record_stands_before_it() {
+        // Without an actor it was none either.
+        let entry = b"{\"seq\":5,\"timestamp\":\"2026-01-02T03:04:05.000000000Z\",\"action\":\"b\"";
+        let mut no_record = entry.to_vec();
+        seal(&mut no_record, 0, &Hash::ZERO);
+        // Its hash is of what was there, so that nothing says which of its bits differ.
+        let redacted = record(5);
+        let link = redacted.get(redacted.len() - LINK_SUFFIX_SIZE..).unwrap();
+        let head = b"{\"seq\":5,\"timestamp\":\"2026-01-02T03:04:05.000000000Z\",\"redacted\":true";
+        let redacted = [head.as_slice(), link].concat();
+        for mut line in [no_record, redacted] {
+            let at = line.len() - 5;
+            // No hexadecimal digit any more.
+            flip(&mut line, at, 6);
+            assert!(Link::split(&line).is_err());
+            assert_eq!(one_flipped_bit(&line, line.len()), None, "{}", line.escape_ascii());
+        }
     }
 
     #[test]

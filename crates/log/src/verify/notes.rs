@@ -143,9 +143,9 @@ impl SignedRoots {
             if let Err(finding) = roots.add(note, origin, keys) {
                 let finding = finding.at(note.file, note.offset);
                 let line = malformed.get(&note.offset).filter(|_| note.file == HISTORY);
-                let bytes = line.or(note.note.as_ref());
-                let opens = |bytes: &[u8]| opens(line.is_none(), bytes, origin, keys);
-                findings.add(roots.mend(finding, bytes.map(Vec::as_slice), opens));
+                let tried = line.map(|bytes| Tried { bytes, is_note: false });
+                let noted = || note.note.as_ref().map(|bytes| Tried { bytes, is_note: true });
+                findings.add(roots.mend(finding, tried.or_else(noted), origin, keys));
             }
         }
         roots
@@ -212,7 +212,7 @@ impl SignedRoots {
         note: &[u8],
         keys: &[VerifierKey],
     ) -> Finding {
-        self.mend(finding, Some(note), |note| opens(true, note, None, keys))
+        self.mend(finding, Some(Tried { bytes: note, is_note: true }), None, keys)
     }
 
     /// Takes the root of a note that somebody has kept outside of the folder; the note that contradicts it, if one in
@@ -284,20 +284,22 @@ impl SignedRoots {
     fn mend(
         &mut self,
         finding: Finding,
-        bytes: Option<&[u8]>,
-        opens: impl FnMut(&[u8]) -> bool,
+        tried: Option<Tried<'_>>,
+        origin: Option<&Origin>,
+        keys: &[VerifierKey],
     ) -> Finding {
-        let tried = finding.class.is_fault() && finding.problem != Problem::Forked;
-        let Some(bytes) = bytes.filter(|_| tried && self.mended < MENDED_MAX) else {
+        let is_tried = finding.class.is_fault() && finding.problem != Problem::Forked;
+        let Some(tried) = tried.filter(|_| is_tried && self.mended < MENDED_MAX) else {
             return finding;
         };
         self.mended += 1;
-        let size = bytes.len().min(MENDED_SIZE_MAX);
-        match flips(bytes, 0..size, opens) {
+        // What ends a line may be what differs.
+        let size = tried.bytes.len().min(tried.own().len() + 1).min(MENDED_SIZE_MAX);
+        match flips(tried.bytes, 0..size, |bytes| Tried { bytes, ..tried }.opens(origin, keys)) {
             Some(at) => finding
                 .class(FindingClass::Damage)
                 .evidence(format!("one flipped bit in byte {at} from there repairs it")),
-            None if bytes.contains(&0) => {
+            None if tried.own().contains(&0) => {
                 finding.class(FindingClass::Damage).evidence("it holds NUL bytes")
             }
             None => finding,
@@ -305,14 +307,28 @@ impl SignedRoots {
     }
 }
 
-/// Whether bytes are a note by a known key, or, where they are no note as they stand, begin with the line of one.
-fn opens(is_note: bool, bytes: &[u8], origin: Option<&Origin>, keys: &[VerifierKey]) -> bool {
-    let good = |note: &[u8]| open(note, origin, keys).is_ok_and(|(_, good)| good > 0);
-    if is_note {
-        return good(bytes);
+/// A note, or a line of `checkpoints.jsonl` with what stands behind it.
+#[derive(Clone, Copy)]
+struct Tried<'b> {
+    bytes: &'b [u8],
+    is_note: bool,
+}
+
+impl<'b> Tried<'b> {
+    /// Without what stands behind the line.
+    fn own(self) -> &'b [u8] {
+        let end = memchr::memchr(b'\n', self.bytes).filter(|_| !self.is_note);
+        end.and_then(|end| self.bytes.get(..end)).unwrap_or(self.bytes)
     }
-    let line = memchr::memchr(b'\n', bytes).and_then(|size| bytes.get(..size));
-    line.and_then(history::note_of).is_some_and(|note| good(&note))
+
+    /// Whether it is a note by a known key, or the line of one.
+    fn opens(self, origin: Option<&Origin>, keys: &[VerifierKey]) -> bool {
+        let good = |note: &[u8]| open(note, origin, keys).is_ok_and(|(_, good)| good > 0);
+        if self.is_note {
+            return good(self.bytes);
+        }
+        history::note_of(self.own()).is_some_and(|note| good(&note))
+    }
 }
 
 /// The checkpoint in a note, and how many known keys signed it.

@@ -155,19 +155,18 @@ impl Plan {
 /// first record that is.
 fn first_seq(segment: &Segment) -> Option<u64> {
     let mut lines = segment.lines(0);
-    let (mut before, mut stood) = (0, Stood::default());
-    for _ in 0..LINES_MAX {
+    let mut stood = Stood::default();
+    for passed_over in 0..LINES_MAX {
         let Ok(Some(Line::Whole { bytes, .. })) = lines.next_line() else { break };
         // A redacted record is known by its form alone.
         if let Ok(record) = Record::parse_newer(bytes) {
-            let before = if before == 0 { 0 } else { stood.records.max(1) };
+            let before = if passed_over == 0 { 0 } else { stood.records.max(1) };
             return record.seq().checked_sub(before);
         }
         if memchr::memchr(0, bytes).is_some() {
             // Sectors may be lost here, and nobody knows how many records.
             break;
         }
-        before += 1;
         stood.line(bytes);
     }
     segment.first.as_ref().map(|head| head.seq)
@@ -191,8 +190,8 @@ impl Stood {
         let ends = bytes
             .split_last_chunk::<LINK_SUFFIX_SIZE>()
             .is_some_and(|(_, link)| link.starts_with(BEFORE_LINK));
-        let goes_on = self.open && !begins;
-        self.records += joined + u64::from((begins || ends) && !goes_on);
+        let (goes_on, has_edge) = (self.open && !begins, begins || ends || joined > 0);
+        self.records += joined + u64::from(has_edge && !goes_on);
         self.open = (begins || joined > 0 || self.open) && !ends;
     }
 }
@@ -266,11 +265,15 @@ mod tests {
         stood.records
     }
 
+    /// Head and link of a record whose text a client made look like more.
+    fn edges() -> (Vec<u8>, Vec<u8>) {
+        let link = [BEFORE_LINK, &[b'0'; LINK_SUFFIX_SIZE - 15]].concat();
+        (b"{\"seq\":7,\"_prev_hash\":\"x\"".to_vec(), link)
+    }
+
     #[test]
     fn records_are_counted_by_the_edges_that_are_left_of_them() {
-        let (head, link) =
-            (b"{\"seq\":7,\"_prev_hash\":\"x\"".to_vec(), b",\"_prev_hash\":\"".to_vec());
-        let link = [link, vec![b'0'; LINK_SUFFIX_SIZE - 15]].concat();
+        let (head, link) = edges();
         let whole = [&head[..], &link].concat();
         let (no_link, no_head) = ([&head[..], &link[1..]].concat(), whole[1..].to_vec());
         assert_eq!(stood(&[&whole]), 1);
@@ -279,6 +282,7 @@ mod tests {
         assert_eq!(stood(&[&no_link, &whole]), 2);
         assert_eq!(stood(&[&no_link, &no_link]), 2);
         assert_eq!(stood(&[&no_head, &no_head]), 2);
+        assert_eq!(stood(&[&whole, &no_head]), 2);
         // Split by a line feed, and by two.
         assert_eq!(stood(&[&head, &link]), 1);
         assert_eq!(stood(&[&whole[..9], &whole[9..12], &whole[12..]]), 1);
@@ -286,5 +290,110 @@ mod tests {
         assert_eq!(stood(&[&[&whole[..], b"x", &whole].concat()]), 2);
         assert_eq!(stood(&[&[&whole[..], &whole].concat(), &whole]), 3);
         assert_eq!(stood(&[b"neither"]), 0);
+        assert_eq!(stood(&[b"neither", &no_head]), 1);
+    }
+
+    /// Which edge of a record is gone.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Edge {
+        Kept,
+        NoHead,
+        NoLink,
+    }
+
+    /// Every way in which three records may have lost an edge each, been split, and been joined, as long as it shows
+    /// where they end: neither where two are joined at an edge that is gone, nor between one without its link and one
+    /// without its head.
+    #[test]
+    fn records_are_counted_however_they_were_split_and_joined() {
+        let (head, link) = edges();
+        let edge = [Edge::Kept, Edge::NoHead, Edge::NoLink];
+        let ways: Vec<_> = edge.into_iter().flat_map(|e| [(e, false), (e, true)]).collect();
+        let between: [&[u8]; 3] = [b"\n", b"x", b""];
+        let mut counted = 0;
+        for number in 0..ways.len().pow(3) * between.len().pow(2) {
+            let (number, joints) = (number / 9, number % 9);
+            let of = [number / 36, number / 6 % 6, number % 6].map(|way| ways[way]);
+            let between = [between[joints / 3], between[joints % 3]];
+            let shows = |index: usize| {
+                let (before, after) = (of[index].0, of[index + 1].0);
+                let edges = u8::from(before == Edge::NoLink) + u8::from(after == Edge::NoHead);
+                if between[index] == b"\n" { edges < 2 } else { edges == 0 }
+            };
+            if !shows(0) || !shows(1) {
+                continue;
+            }
+            let mut bytes = Vec::new();
+            for (index, (edge, split)) in of.into_iter().enumerate() {
+                bytes.extend_from_slice(if edge == Edge::NoHead { &head[1..] } else { &head });
+                bytes.extend_from_slice(if split { b"\n" } else { b"" });
+                bytes.extend_from_slice(if edge == Edge::NoLink { &link[1..] } else { &link });
+                bytes.extend_from_slice(between.get(index).unwrap_or(&&b"\n"[..]));
+            }
+            let lines: Vec<_> = bytes.split(|byte| *byte == b'\n').collect();
+            assert_eq!(stood(&lines), 3, "{}", bytes.escape_ascii());
+            counted += 1;
+        }
+        assert!(counted > 500, "{counted}");
+    }
+}
+
+#[cfg(feature = "simulated-disk")]
+#[cfg(test)]
+mod moving {
+    use std::path::Path;
+
+    use indelible_format::chain::{Hash, seal};
+    use indelible_format::record::write_head;
+    use indelible_format::time::Timestamp;
+
+    use super::*;
+    use crate::storage::simulated::SimulatedDisk;
+
+    fn record(seq: u64) -> Vec<u8> {
+        let mut line = Vec::new();
+        write_head(&mut line, seq, Timestamp::MIN);
+        line.extend_from_slice(b"\"actor\":\"a\",\"action\":\"b\",\"resource\":\"c\"");
+        seal(&mut line, 0, &Hash::ZERO);
+        line.push(b'\n');
+        line
+    }
+
+    /// Two segments of a record each, and the plan of them.
+    fn planned() -> (SimulatedDisk, Layout, Plan) {
+        let (disk, layout) = (SimulatedDisk::new(), Layout::of(Path::new("/logs/audit")).unwrap());
+        disk.write_file(layout.segment(1), record(0)).unwrap();
+        disk.write_file(layout.segment(0), record(1)).unwrap();
+        let plan = Plan::of(&disk, &layout).unwrap().unwrap();
+        assert_eq!(plan.segments.len(), 2);
+        (disk, layout, plan)
+    }
+
+    #[test]
+    fn a_planned_segment_is_found_where_rotation_moved_it_whatever_stands_at_its_name() {
+        let (disk, layout, plan) = planned();
+        disk.rename(&layout.segment(1), &layout.segment(3)).unwrap();
+        disk.rename(&layout.segment(0), &layout.segment(2)).unwrap();
+        disk.plant_link(layout.segment(1), "elsewhere").unwrap();
+        disk.write_file(layout.segment(0), record(2)).unwrap();
+        let numbers: Vec<_> = plan
+            .segments
+            .iter()
+            .map(|planned| Plan::open(&disk, &layout, planned).unwrap().unwrap().number)
+            .collect();
+        assert_eq!(numbers, [3, 2]);
+    }
+
+    #[test]
+    fn a_planned_segment_with_another_first_record_or_under_another_number_is_gone() {
+        let (disk, layout, plan) = planned();
+        // The number of a file that was removed is given to a new one.
+        disk.write_file(layout.segment(1), record(7)).unwrap();
+        assert!(Plan::open(&disk, &layout, &plan.segments[0]).unwrap().is_none());
+        disk.remove_file(layout.segment(1)).unwrap();
+        assert!(Plan::open(&disk, &layout, &plan.segments[0]).unwrap().is_none());
+        // The same record in another file.
+        disk.write_file(layout.segment(1), record(0)).unwrap();
+        assert!(Plan::open(&disk, &layout, &plan.segments[0]).unwrap().is_none());
     }
 }

@@ -3,8 +3,8 @@
 //! but not called anchored without.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use indelible::format::chain::{Hash, Link, seal};
 use indelible::format::checkpoint::Checkpoint;
@@ -12,8 +12,8 @@ use indelible::format::identity::Origin;
 use indelible::format::note::{SignerKey, VerifierKey};
 use indelible::format::tree::{Frontier, leaf_hash};
 use indelible::{
-    AuditLog, Event, FindingClass, KeptCheckpoint, Options, Problem, Receipt, Receipts, Report,
-    Verdict, Verifier,
+    AuditLog, Event, FindingClass, KeptCheckpoint, Options, Problem, Progress, Receipt, Receipts,
+    Report, Verdict, Verifier,
 };
 
 use crate::checker::{verify, write};
@@ -275,6 +275,8 @@ fn rewritten_under_the_same_log_id_with_another_key_is_found_with_each_anchor() 
     assert!(told.evidence.iter().any(|e| e.contains("made anew by somebody")), "{report}");
     let keys = format!("the kept note is by key id {}, given was key {}", id(&key), id(&forger));
     assert!(told.evidence.contains(&keys), "{report}");
+    assert_eq!(told.evidence[0], "the kept checkpoint is kept.txt, of 51 records", "{report}");
+    assert_eq!((report.anchors.checkpoints_unknown, report.anchored), (1, true), "{report}");
 }
 
 #[test]
@@ -304,6 +306,21 @@ fn a_kept_checkpoint_by_another_key_that_the_log_still_agrees_with_is_told() {
     assert_eq!(told.class, FindingClass::KeyUnknown);
     let agrees = "the log has the records and the root that it names";
     assert_eq!(told.evidence.last().map(String::as_str), Some(agrees), "{report}");
+    // Nobody says so of a log that was not looked at whole, or in which something is wrong.
+    let progress = Arc::new(Progress::default());
+    progress.stop();
+    let stopped = bare(&log.folder()).with_checkpoint(kept[0].clone()).with_progress(progress);
+    let stopped = stopped.verify().unwrap();
+    let path = log.folder().join("audit.log");
+    let text = std::fs::read_to_string(&path).unwrap();
+    write(&path, text.replacen("agent:7", "agent:8", 1).as_bytes());
+    let changed = bare(&log.folder()).with_checkpoint(kept[0].clone()).verify().unwrap();
+    for (report, verdict) in [(stopped, Verdict::Unfinished), (changed, Verdict::Broken)] {
+        assert_eq!(report.verdict(), verdict, "{report}");
+        let mut told = report.findings.iter();
+        let told = told.find(|found| found.problem == Problem::KeptSignatureUnchecked).unwrap();
+        assert!(told.evidence.iter().all(|evidence| evidence != agrees), "{report}");
+    }
 }
 
 fn id(key: &VerifierKey) -> String {
@@ -438,6 +455,47 @@ fn pruned_records_are_held_against_their_leaves() {
     assert_found(&report, FindingClass::Tampering, Problem::ReceiptHashDiffers);
     let first = &report.findings[0];
     assert_eq!((first.file.as_deref(), first.seq), (Some("tree/0"), Some(changed[7].seq)));
+}
+
+#[test]
+fn a_checkpoint_covers_from_the_beginning_and_receipts_from_the_first_record_in_the_folder() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("audit");
+    let log = AuditLog::create(&folder, options().with_max_files(2)).unwrap();
+    let all = append(&log, (0..50).map(file));
+    let early = log.checkpoint().unwrap();
+    let all = [all, append(&log, (50..3_000).map(file))].concat();
+    let late = log.checkpoint().unwrap();
+    log.close().unwrap();
+    for (note, is_late) in [(None, false), (Some(early), false), (Some(late), true)] {
+        let verifier = bare(&folder).with_receipts(receipts(&all));
+        let verifier = match &note {
+            Some(note) => verifier.with_checkpoint(checkpoint(note)),
+            None => verifier,
+        };
+        let report = verifier.verify().unwrap();
+        let first = report.first_seq.unwrap();
+        assert!(first > 51, "{report}");
+        let from = if is_late { 0 } else { first };
+        let anchors = report.anchors;
+        assert_eq!((anchors.covered_from, anchors.covered), (from, report.next_seq), "{note:?}");
+    }
+}
+
+#[test]
+fn a_verification_that_was_stopped_has_compared_no_receipt() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("audit");
+    let log = AuditLog::create(&folder, options().with_max_files(1)).unwrap();
+    let pruned = append(&log, (0..50).map(file));
+    drop(append(&log, (50..3_000).map(file)));
+    log.close().unwrap();
+    let progress = Arc::new(Progress::default());
+    progress.stop();
+    let verifier = bare(&folder).with_receipts(receipts(&pruned)).with_progress(progress);
+    let report = verifier.verify().unwrap();
+    assert_eq!((report.verdict(), report.anchored), (Verdict::Unfinished, false), "{report}");
+    assert_eq!((report.anchors.receipts, report.anchors.covered), (0, None), "{report}");
 }
 
 #[test]

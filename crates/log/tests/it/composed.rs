@@ -118,6 +118,11 @@ impl Composed {
         self.head.next_seq - 1
     }
 
+    /// The lines of the newest segment.
+    pub(crate) fn lines(&self) -> &[u8] {
+        self.segments.last().unwrap()
+    }
+
     /// Takes the content out of the last record, and leaves head and link, as a redaction does.
     pub(crate) fn redact_last(&mut self) {
         use indelible::format::chain::Link;

@@ -77,6 +77,24 @@ fn a_line_that_also_stands_where_it_belongs_is_a_copy() {
 }
 
 #[test]
+fn a_copy_is_known_as_one_however_far_off_in_a_large_segment_its_line_belongs() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("audit");
+    let log = AuditLog::create(&folder, options().with_max_file_size(16 << 20)).unwrap();
+    append(&log, 6_000);
+    log.close().unwrap();
+    let mut belongs = 0;
+    changed(&folder.join("audit.log"), |lines| {
+        let copy = lines[5_500].clone();
+        lines.insert(10, copy.clone());
+        belongs = lines[..5_501].concat().len();
+        assert!(lines[5_501] == copy && belongs > 1 << 20);
+    });
+    let told = format!("the same line stands in audit.log at byte {belongs}, where it belongs");
+    assert_told(&first(&folder), Problem::SeqOutOfOrder, &told);
+}
+
+#[test]
 fn a_line_that_was_moved_is_found_further_on_and_one_that_was_removed_is_known_to_the_rows() {
     let place = tempfile::tempdir().unwrap();
     let folder = log(place.path());
@@ -154,6 +172,24 @@ fn an_end_that_comes_too_early_is_told_from_an_older_copy() {
     let report = Verifier::on(disk(), &folder).with_checkpoint(kept).verify().unwrap();
     let told = "`checkpoint` and the tree rows also end at 101 records: an older copy was put back";
     assert_told(&report.findings[0], Problem::KeptBeyond, told);
+}
+
+#[test]
+fn no_older_copy_is_told_of_where_the_checkpoint_was_not_put_back() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("audit");
+    let log = AuditLog::create(&folder, options()).unwrap();
+    append(&log, 100);
+    log.checkpoint().unwrap();
+    let old = ["audit.log", "tree/0"].map(|name| (name, std::fs::read(folder.join(name)).unwrap()));
+    append(&log, 50);
+    log.close().unwrap();
+    for (name, bytes) in old {
+        write(&folder.join(name), &bytes);
+    }
+    let found = first(&folder);
+    assert_told(&found, Problem::CutOff, "signed in checkpoint");
+    assert!(found.evidence.iter().all(|told| !told.contains("older copy")), "{found}");
 }
 
 #[test]

@@ -301,6 +301,13 @@ fn quarantine_files_that_are_not_what_their_names_say_are_refused() {
     let large = vec![b'x'; (4 << 20) + 1];
     put(&killed, COUNT, &large, &large);
     killed.assert_refused(Problem::QuarantineDiffers);
+    assert_eq!(killed.first_finding(), Problem::QuarantineDiffers);
+    // Of the largest size that a crash leaves it may be.
+    let killed = Killed::new();
+    put(&killed, COUNT, &large[1..], &large[1..]);
+    assert_log_is_sound(&storage(&killed.disk), FOLDER, &[]);
+    killed.open().close().unwrap();
+    assert_log_is_sound(&storage(&killed.disk), FOLDER, &[]);
 
     let killed = Killed::new();
     put(&killed, COUNT, b"torn", b"torn");

@@ -43,6 +43,8 @@ mod meanwhile;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod noted;
+#[cfg(test)]
 mod nuls;
 #[cfg(test)]
 mod observing;
@@ -58,6 +60,8 @@ mod pruning;
 mod quarantined;
 #[cfg(test)]
 mod querying;
+#[cfg(test)]
+mod receipted;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]

@@ -9,7 +9,8 @@ use indelible::format::note::VerifierKey;
 use indelible::storage::Storage;
 use indelible::storage::simulated::SimulatedDisk;
 use indelible::{
-    AuditLog, Event, Idempotency, Options, Order, Query, ReadError, Reader, Verdict, backup_on,
+    AuditLog, Event, Idempotency, Options, Order, Query, ReadError, Reader, Report, Verdict,
+    backup_on,
 };
 
 use crate::checker::verify;
@@ -82,6 +83,45 @@ fn the_verifier_finds_nothing() {
         assert_eq!(report.verdict(), Verdict::Sound, "{when}:\n{report}");
         assert!(report.next_seq.is_some_and(|next| next >= before), "{when}:\n{report}");
     });
+}
+
+/// Verifies a log, with an empty file in the oldest place, amid whose looks two files exchange their names before operation
+/// `number`; `None` where there are fewer operations.
+fn verify_amid_exchange(names: [&'static str; 2], number: u64) -> Option<Report> {
+    let disk = SimulatedDisk::new();
+    disk.plant_folder(Path::new("/logs")).unwrap();
+    let storage: Arc<dyn Storage> = Arc::new(disk.clone());
+    let log = AuditLog::create_on(Arc::clone(&storage), FOLDER, options(None)).unwrap();
+    append(&log, 2 * EVENTS_PER_SEGMENT + EVENTS_PER_SEGMENT / 2);
+    log.close().unwrap();
+    disk.write_file(Path::new(FOLDER).join("audit.log.3"), "").unwrap();
+    let exchange = move || {
+        let [one, two] = names.map(|name| Path::new(FOLDER).join(name));
+        let aside = Path::new(FOLDER).join("aside");
+        for (from, to) in [(&one, &aside), (&two, &one), (&aside, &two)] {
+            disk.rename(from, to).unwrap();
+        }
+    };
+    let interleaved = Arc::new(Interleaved::before(number, storage, exchange));
+    let seen: Arc<dyn Storage> = interleaved.clone();
+    let report = verify(&seen, Path::new(FOLDER), &[]);
+    interleaved.has_acted().then_some(report)
+}
+
+#[test]
+fn the_verifier_sees_each_file_once_where_two_exchange_their_names() {
+    for names in [["audit.log.1", "audit.log.2"], ["audit.log.2", "audit.log.3"]] {
+        for number in 0.. {
+            let Some(report) = verify_amid_exchange(names, number) else {
+                assert!(number > 10, "it looks at something");
+                break;
+            };
+            let faults = report.findings.iter().filter(|finding| finding.class.is_fault());
+            let faults: Vec<_> = faults.map(|fault| fault.found.as_deref()).collect();
+            assert_eq!(faults, [Some("an empty file")], "{names:?}, {number}:\n{report}");
+            assert_eq!((report.first_seq, report.records), (Some(0), 26), "{names:?}, {number}");
+        }
+    }
 }
 
 #[test]

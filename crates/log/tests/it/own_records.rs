@@ -269,6 +269,26 @@ fn a_prune_record_of_another_time_in_the_place_of_a_signed_record_does_not_count
 }
 
 #[test]
+fn of_prune_records_that_keep_the_same_the_first_is_named() {
+    let mut log = Composed::begun();
+    log.event();
+    let hash = log.head.hash;
+    let mut seqs = Vec::new();
+    for _ in 0..2 {
+        log.rotate();
+        let prune = log.prune(2, hash);
+        seqs.push(log.own(&Announcement::Prune(prune)));
+        log.event();
+    }
+    let disk = log.write();
+    disk.remove_file(in_folder("audit.log.2")).unwrap();
+    let told = report(&disk);
+    assert_eq!(told.verdict(), Verdict::Sound, "{told}");
+    let named = format!("the log begins with record 2; record {} announces it", seqs[0]);
+    assert!(the(&told, Problem::Pruned).found.unwrap().starts_with(&named), "{told}");
+}
+
+#[test]
 fn a_prune_record_of_another_log_is_found() {
     let disk = pruned(|_, prune, _| Prune { log_id: LogId::from_bytes([9; 16]), ..prune });
     assert_prune_misplaced(&disk, "found 09090909090909090909090909090909");
@@ -389,6 +409,33 @@ fn a_redaction_whose_announcement_may_be_among_lost_records_is_missing_and_no_ta
 }
 
 #[test]
+fn a_redaction_is_not_excused_by_what_is_lost_before_it() {
+    let mut log = Composed::begun();
+    let seq = log.event();
+    let (genesis, event) = {
+        let bytes = log.lines();
+        let (genesis, event) = bytes.split_at(bytes.iter().position(|b| *b == b'\n').unwrap() + 1);
+        (genesis.to_vec(), event.to_vec())
+    };
+    log.redact_last();
+    let redacted = log.lines()[genesis.len()..].to_vec();
+    log.event();
+    let disk = log.write();
+    // Somebody blanked the record, and left what looks like a damaged one in front of it.
+    let bytes = disk.read_file(in_folder("audit.log")).unwrap();
+    let mut lost = event;
+    let sector = (genesis.len() + 100).next_multiple_of(512) - genesis.len();
+    lost[sector..sector + 512].fill(0);
+    let rest = &bytes[genesis.len() + redacted.len()..];
+    disk.write_file(in_folder("audit.log"), [&genesis, &lost, &redacted[..], rest].concat())
+        .unwrap();
+    let told = report(&disk);
+    assert_eq!(the(&told, Problem::NulRun).seq, Some(seq), "{told}");
+    let found = the(&told, Problem::RedactionUnannounced);
+    assert_eq!((found.class, found.seq), (FindingClass::Tampering, Some(seq)), "{told}");
+}
+
+#[test]
 fn a_redaction_behind_the_mark_is_opened_where_a_signed_record_announces_it() {
     for of_another in [false, true] {
         let mut log = Composed::begun();
@@ -462,6 +509,29 @@ fn a_segment_may_begin_with_a_record_of_the_logs_own_that_does_not_say_whose_it_
     disk.write_file(in_folder(&name), "torn").unwrap();
     let told = report(&disk);
     assert_eq!((told.verdict(), told.log_id), (Verdict::Sound, Some(log_id)), "{told}");
+}
+
+#[test]
+fn of_two_files_that_begin_with_a_genesis_the_older_says_whose_log_it_is() {
+    let other = {
+        let mut other = Composed::new();
+        other.log_id = LogId::from_bytes([9; 16]);
+        let genesis = other.genesis();
+        other.own(&genesis);
+        other.lines().to_vec()
+    };
+    let mut log = Composed::begun();
+    log.event();
+    log.rotate();
+    log.event();
+    let (log_id, disk) = (log.log_id, log.write());
+    // Between the two that there are.
+    let older = disk.read_file(in_folder("audit.log.1")).unwrap();
+    disk.write_file(in_folder("audit.log.2"), older).unwrap();
+    disk.write_file(in_folder("audit.log.1"), other).unwrap();
+    let told = report(&disk);
+    assert_eq!((told.verdict(), told.log_id), (Verdict::Broken, Some(log_id)), "{told}");
+    assert_eq!(told.findings[0].file.as_deref(), Some("audit.log.1"), "{told}");
 }
 
 #[test]

@@ -215,6 +215,23 @@ fn leaves_of_pruned_records_that_cannot_be_read_are_lost_and_why_is_told() {
 }
 
 #[test]
+fn a_lost_leaf_that_the_prune_record_names_is_told_as_lost_and_not_as_misplaced() {
+    let problems = |told: &Report| -> Vec<Problem> {
+        let faults = told.findings.iter().filter(|finding| finding.class.is_fault());
+        faults.map(|fault| fault.problem).collect()
+    };
+    // The first record names the one before it too.
+    let told = look(&pruned(|prune| prune), "tree/0", 96..128);
+    assert_eq!(problems(&told), [Problem::LeavesLost], "{told}");
+    // What it says is taken for so all the same: that the records from 2 on should be there.
+    let disk = pruned(|prune| Prune { first_kept_seq: 2, ..prune });
+    let told = look(&disk, "tree/0", 32..64);
+    assert_eq!(problems(&told), [Problem::LeavesLost, Problem::FirstRecordsMissing], "{told}");
+    let missing = told.findings[1].expected.as_deref();
+    assert_eq!(missing, Some("record 2 at the latest"), "{told}");
+}
+
+#[test]
 fn notes_that_cannot_be_read_are_damage_in_their_file() {
     for name in ["checkpoints.jsonl", "checkpoint"] {
         let told = look(&filled(), name, 0..1);

@@ -133,6 +133,8 @@ impl Shown {
 
 impl Comparison<'_> {
     /// Compares the receipts of records that one segment should hold. `false` where it was stopped.
+    ///
+    /// What can't be read is for the walk to report, and no error where it found a fault.
     fn segment(
         &mut self,
         planned: &Planned,
@@ -140,25 +142,28 @@ impl Comparison<'_> {
         wanted: &[Kept],
     ) -> Result<bool, VerifyError> {
         let end = planned.size.min(segment.size);
-        let seek = |seq: u64| segment.seek(end, |head| head.seq.cmp(&seq));
+        // Where it can't search, it reads line by line.
+        let seek = |seq: u64| segment.seek(end, |head| head.seq.cmp(&seq)).unwrap_or(0);
         let mut wanted = wanted;
         let Some(first) = wanted.first() else { return Ok(true) };
         let lines_from = |at| Lines::new(segment.file.as_ref(), Source::Cache, at, end);
-        let mut reading = lines_from(seek(first.seq)?);
+        let mut reading = lines_from(seek(first.seq));
         while let Some(next) = wanted.first() {
             if self.held.progress.is_stopped() {
                 return Ok(false);
             }
-            // What can't be read is for the walk to report.
-            let Ok(Some(line)) = reading.next_line() else { break };
-            let (Line::Whole { offset, bytes } | Line::Unterminated { offset, bytes }) = line
-            else {
-                break;
+            let (offset, bytes) = match reading.next_line() {
+                Ok(Some(Line::Whole { offset, bytes } | Line::Unterminated { offset, bytes })) => {
+                    (offset, bytes)
+                }
+                // What the walk could read, nobody may call missing.
+                Err(e) if !self.broken => return Err(segment.read_failure(e).into()),
+                Ok(Some(Line::TooLong { .. }) | None) | Err(_) => break,
             };
             let Ok(head) = parse_head(bytes) else { continue };
             match head.seq.cmp(&next.seq) {
                 Ordering::Less if next.seq - head.seq > NEAR => {
-                    let at = seek(next.seq)?;
+                    let at = seek(next.seq);
                     if at > offset {
                         reading = lines_from(at);
                     }

@@ -257,6 +257,24 @@ mod tests {
     }
 
     #[test]
+    fn each_reading_says_how_many_receipts_were_in_it() {
+        let mut receipts = Receipts::default();
+        for (count, all) in [(2, 2), (3, 5), (0, 5)] {
+            let text = format!("{GOOD}\n").repeat(count);
+            let read = receipts.read("kept", text.as_bytes()).unwrap();
+            assert_eq!((read, receipts.count()), (super::count(count), all));
+        }
+    }
+
+    #[test]
+    fn a_line_of_the_largest_size_is_read_and_one_of_a_byte_more_is_refused() {
+        let size = usize::try_from(LINE_SIZE_MAX).unwrap();
+        let padded = |size: usize| read(&format!("{GOOD}{}", " ".repeat(size - GOOD.len())));
+        assert_eq!(padded(size).unwrap().count(), 1);
+        assert!(padded(size + 1).unwrap_err().ends_with("it is longer than 4096 bytes"));
+    }
+
+    #[test]
     fn a_line_that_is_no_receipt_is_named_with_its_member() {
         for (from, to, why) in [
             (GOOD, "hello", "no JSON object with each member once, at byte 1"),

@@ -1,6 +1,8 @@
 //! The scan ahead of the walk changes no word of a report: tiny chunks and several threads against the walk alone.
 
 mod agreement;
+#[cfg(feature = "simulated-disk")]
+mod failing;
 mod runs;
 mod stretches;
 

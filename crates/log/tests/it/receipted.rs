@@ -1,0 +1,155 @@
+//! Receipts held against logs of which something is gone, can't be read, or is another log's: each is compared where it can
+//! be, and says no more than it shows.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use indelible::storage::Storage;
+use indelible::storage::simulated::{FaultPlan, OperationKind, SimulatedDisk};
+use indelible::{
+    AuditLog, Event, FindingClass, Options, Problem, Receipt, Report, Verdict, Verifier,
+    VerifyError,
+};
+
+use crate::anchors::receipts;
+use crate::bad_sectors::BadSectors;
+use crate::scene::{FOLDER, active, in_folder, storage, write_active};
+
+const COUNT: usize = 6_000;
+const MISSING: Problem = Problem::ReceiptRecordMissing;
+
+fn append(disk: &SimulatedDisk, folder: &str, count: usize) -> Vec<Receipt> {
+    let options = Options::default().with_max_file_size(16 << 20);
+    let log = AuditLog::create_on(storage(disk), folder, options).unwrap();
+    let events: Vec<Event> = (0..count).map(|n| Event::new("a", "b", format!("r{n}"))).collect();
+    let pending = log.submit_all(&events).unwrap();
+    let receipts = pending.into_iter().map(|pending| pending.wait().unwrap()).collect();
+    log.close().unwrap();
+    receipts
+}
+
+/// A log of one large segment, and the receipts of its events: of records 1, 2, 3 …
+fn large() -> (SimulatedDisk, Vec<Receipt>) {
+    let disk = crate::scene::disk();
+    let receipts = append(&disk, FOLDER, COUNT);
+    (disk, receipts)
+}
+
+fn verify(disk: Arc<dyn Storage>, of: &[Receipt]) -> Report {
+    Verifier::on(disk, FOLDER).with_receipts(receipts(of)).verify().unwrap()
+}
+
+fn bad(disk: &SimulatedDisk, range: Range<u64>) -> Arc<dyn Storage> {
+    Arc::new(BadSectors::of(storage(disk), in_folder("audit.log"), range))
+}
+
+fn faults(report: &Report) -> Vec<(Problem, Option<u64>)> {
+    let faults = report.findings.iter().filter(|finding| finding.class.is_fault());
+    faults.map(|finding| (finding.problem, finding.seq)).collect()
+}
+
+#[test]
+fn wherever_bytes_cannot_be_read_receipts_are_no_reason_not_to_verify_the_rest() {
+    let (disk, kept) = large();
+    let size = u64::try_from(active(&disk).len()).unwrap();
+    for part in 0..8 {
+        let at = (size * part / 8).next_multiple_of(4_096);
+        let told = verify(bad(&disk, at..at + 4_096), &kept);
+        let unreadable = told.findings.first().unwrap();
+        assert_eq!((unreadable.problem, unreadable.offset), (Problem::Unreadable, Some(at)));
+        let by_receipts = [MISSING, Problem::ReceiptHashDiffers];
+        assert!(told.findings.iter().all(|f| !by_receipts.contains(&f.problem)), "{told}");
+        assert_eq!(told.anchors.receipts, u64::try_from(COUNT).unwrap(), "{told}");
+    }
+}
+
+#[test]
+fn a_receipt_far_behind_bytes_that_cannot_be_read_is_held_against_its_record() {
+    let (disk, kept) = large();
+    let mut kept = [kept[0], kept[COUNT - 500]];
+    kept[1].hash = kept[0].hash;
+    let size = u64::try_from(active(&disk).len()).unwrap();
+    let at = (size * 18 / 100).next_multiple_of(4_096);
+    let told = verify(bad(&disk, at..at + 4_096), &kept);
+    let differs = (Problem::ReceiptHashDiffers, Some(kept[1].seq));
+    assert!(faults(&told).contains(&differs), "{told}");
+}
+
+#[test]
+fn receipts_of_records_that_were_removed_in_great_number_come_to_an_end() {
+    let (disk, kept) = large();
+    let bytes = active(&disk);
+    let lines: Vec<_> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+    let left = [lines[..10].concat(), lines[5_000..].concat()].concat();
+    write_active(&disk, left);
+    let three = [kept[4], kept[4_800], kept[5_500]];
+    let told = verify(storage(&disk), &three);
+    // The rows still have what the one that is gone was given for.
+    assert_eq!(faults(&told), [(Problem::SeqOutOfOrder, Some(5_000))], "{told}");
+    assert_eq!((told.anchors.receipts, told.anchors.covered), (3, Some(kept[5_500].seq + 1)));
+}
+
+#[test]
+fn a_read_that_fails_only_while_receipts_are_compared_is_an_error_and_no_record_missing() {
+    let disk = crate::scene::disk();
+    let kept = append(&disk, FOLDER, 200);
+    let mut errors = 0;
+    for nth in 0.. {
+        let disk = disk.fork();
+        disk.fail(FaultPlan::nth(nth).of_kind(OperationKind::ReadAt).on_path("audit.log"));
+        let verifier = Verifier::on(storage(&disk), FOLDER).with_receipts(receipts(&kept));
+        let told = verifier.verify();
+        if disk.faults_struck() == 0 {
+            break;
+        }
+        match told {
+            Ok(told) => assert!(told.findings.iter().all(|f| f.problem != MISSING), "{told}"),
+            Err(VerifyError::Io(failure)) => {
+                assert!(failure.path.ends_with("audit.log"), "{failure}");
+                errors += 1;
+            }
+            Err(e) => panic!("{nth}: {e}"),
+        }
+    }
+    assert!(errors > 0);
+}
+
+#[test]
+fn a_receipt_of_the_first_record_there_is_tells_of_none_that_was_pruned() {
+    let disk = crate::scene::disk();
+    let log = AuditLog::create_on(storage(&disk), FOLDER, crate::scene::options()).unwrap();
+    let kept: Vec<_> = (0..150).map(|n| log.append(crate::scene::event(n)).unwrap()).collect();
+    log.close().unwrap();
+    disk.remove_file(in_folder("audit.log.1")).unwrap();
+    // The first record that is left has lost a sector.
+    let mut bytes = active(&disk);
+    bytes[512..1_024].fill(0);
+    write_active(&disk, bytes);
+    let first = verify(storage(&disk), &[]).first_seq.unwrap();
+    let kept: Vec<_> = kept.into_iter().filter(|receipt| receipt.seq == first).collect();
+    let told = verify(storage(&disk), &kept);
+    assert_eq!((told.anchors.receipts, told.anchors.receipts_pruned), (1, 0), "{told}");
+}
+
+#[test]
+fn receipts_of_other_logs_are_one_finding_for_each_log_and_are_not_compared() {
+    let disk = crate::scene::disk();
+    let own = append(&disk, FOLDER, 5);
+    let one = append(&disk, "/logs/one", 7);
+    let two = append(&disk, "/logs/two", 3);
+    let told = verify(storage(&disk), &[own, one.clone(), two.clone()].concat());
+    assert_eq!(told.verdict(), Verdict::Broken, "{told}");
+    assert_eq!((told.anchors.receipts, told.anchors.covered), (5, Some(6)), "{told}");
+    let faults: Vec<_> = told.findings.iter().filter(|found| found.class.is_fault()).collect();
+    assert_eq!(faults.len(), 2, "{told}");
+    let lines = [
+        "receipts of it: 7, such as kept.jsonl line 6",
+        "receipts of it: 3, such as kept.jsonl line 13",
+    ];
+    for (fault, (other, line)) in faults.iter().zip([one, two].iter().zip(lines)) {
+        let problem = (fault.class, fault.problem);
+        assert_eq!(problem, (FindingClass::Missing, Problem::ReceiptOfAnotherLog), "{told}");
+        assert_eq!(fault.found, Some(format!("log id {}", other[0].log_id)), "{told}");
+        assert_eq!(fault.evidence[0], line, "{told}");
+    }
+}

@@ -6,8 +6,7 @@ that fails. What is caught is remembered in target/mutants/state.json, by what t
 same test is tried first the next time.
 
 A survivor needs a reason in .ci/mutants-exceptions: `FILE: REASON`, and below it, indented, mutants as they are printed here.
-A reason for a mutant that is caught, or is not there any more, is an error too. .ci/mutants-open has survivors that nobody
-has judged yet, in the same form without reasons; `--reopen` writes it anew. It may only become shorter.
+A reason for a mutant that is caught, or is not there any more, is an error too.
 
 Mutants that can't be switched at run time (constants, `impl Trait`) are left to cargo-mutants itself: `--rest` runs it.
 """
@@ -36,7 +35,6 @@ HERE = ROOT / "target/mutants"
 TREE, STAGE, BUILD, TEMPORARY = HERE / "tree", HERE / "stage", HERE / "build", HERE / "tmp"
 STATE, RECORD = HERE / "state.json", HERE / "record.json"
 EXCEPTIONS = ROOT / ".ci/mutants-exceptions"
-OPEN = ROOT / ".ci/mutants-open"
 # The switch is for what the compiler computes too, which a stable compiler lets nobody tell apart.
 ENVIRONMENT = {
     "CARGO_TARGET_DIR": str(BUILD),
@@ -61,10 +59,14 @@ def messages(output):
     return [json.loads(line) for line in output.splitlines() if line.startswith("{")]
 
 
-def list_mutants(numbers):
-    mutants = []
+def list_mutants(numbers, since):
+    mutants, where = [], []
+    if since:
+        diff = HERE / "since.diff"
+        diff.write_bytes(subprocess.run(["git", "diff", since, "--", "crates"], check=True, stdout=subprocess.PIPE).stdout)
+        where = ["--in-diff", diff]
     for package in PACKAGES:
-        command = ["cargo", "mutants", "--list", "--json", "-p", package]
+        command = ["cargo", "mutants", "--list", "--json", "-p", package, *where]
         listed = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
         mutants += [mutant for mutant in listed if SCOPE.match(mutant["file"])]
     lines = {file: (ROOT / file).read_text().splitlines() for file in {mutant["file"] for mutant in mutants}}
@@ -360,10 +362,10 @@ def entries(path):
 
 def judge(mutants, state, part):
     """Prints what needs a reason and has none, and the other way round; of these mutants alone, where they are `part` of all."""
-    excused, still_open = entries(EXCEPTIONS), entries(OPEN)
+    excused = entries(EXCEPTIONS)
     by_key = {mutant["key"]: mutant for mutant in mutants}
     if part:
-        excused, still_open = ({key: why for key, why in named.items() if key in by_key} for named in (excused, still_open))
+        excused = {key: why for key, why in excused.items() if key in by_key}
     unviable = [key for key in by_key if key in state["unviable"]]
     survived = [key for key in by_key if key in state["survived"]]
     caught = [key for key in by_key if key in state["caught"]]
@@ -372,58 +374,43 @@ def judge(mutants, state, part):
     unseen = len(by_key) - len(unviable) - len(survived) - len(caught) - len(rest)
     bad = 0
     for key in survived:
-        if key not in excused and key not in still_open:
+        if key not in excused:
             line = by_key[key]["span"]["start"]["line"]
             print(f"survived ({state['survived'][key]} tests): {by_key[key]['file']}:{line}: {by_key[key]['what']}")
             bad += 1
-    for key in [*excused, *still_open]:
+    for key in excused:
         if key not in by_key or key in state["caught"] or key in state["unviable"]:
             print(f"named, but needs no reason: {key}")
             bad += 1
     timeouts = sum(state["caught"][key]["how"] == "timeout" for key in caught)
     print(
         f"{len(by_key)} mutants: {len(unviable)} do not compile, {len(caught)} caught ({timeouts} by a timeout), "
-        f"{len(survived)} survived, {sum(key in excused for key in survived)} of them with a reason and {sum(key in still_open for key in survived)} not judged yet; "
+        f"{len(survived)} survived, {sum(key in excused for key in survived)} of them with a reason; "
         f"{len(rest)} left to cargo-mutants (--rest), {unseen} not tried"
     )
     return 1 if bad or unseen else 0
 
 
-def reopen(mutants, state):
-    """Writes down which survivors have no reason yet."""
-    excused, known, of_files = entries(EXCEPTIONS), entries(OPEN), defaultdict(list)
-    for mutant in mutants:
-        if mutant["key"] in state["survived"] and mutant["key"] not in excused:
-            if mutant["key"] not in known:
-                sys.exit(f"{OPEN} would become longer: {mutant['key']}")
-            of_files[mutant["file"]].append(mutant["what"])
-    text = "# Survivors that nobody has judged yet, written by `.ci/mutants --judge --reopen`: each is to be caught by a test, to\n"
-    text += "# disappear from the code, or to get a reason in mutants-exceptions.\n"
-    for file, whats in of_files.items():
-        text += f"\n{file}: not judged yet\n" + "".join(f"    {what}\n" for what in whats)
-    OPEN.write_text(text)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="try the mutants whose name matches this regular expression")
+    parser.add_argument("--since", help="only mutants in lines that differ from this revision; implies --alone")
     parser.add_argument("--tests", default="", help="with the tests whose name (crate, kind, path) matches this")
     parser.add_argument("--survivors", action="store_true", help="try what survived or took too long the last time, and new ones")
     parser.add_argument("--judge", action="store_true", help="try nothing; hold the last outcome against the reasons")
-    parser.add_argument("--reopen", action="store_true", help="write down which survivors nobody has judged yet")
-    parser.add_argument("--open", action="store_true", help="build only those of .ci/mutants-open, and record only tests of --tests, of the two crates themselves")
+    parser.add_argument("--alone", action="store_true", help="build only the mutants of --only, and record only the tests of --tests, of the two crates themselves")
     parser.add_argument("--rest", action="store_true", help="have cargo-mutants try what can't be switched")
     parser.add_argument("--trusting", action="store_true", help="of tests that take long, believe what was recorded of other code")
     parser.add_argument("--fresh", action="store_true", help="forget what was found before")
     parser.add_argument("--seconds", type=float, default=60, help="most time for the tests of one mutant; the slower tests are not run then")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     arguments = parser.parse_args()
+    arguments.alone = arguments.alone or bool(arguments.since)
     HERE.mkdir(parents=True, exist_ok=True)
     state = load(arguments.fresh)
-    mutants = list_mutants(state["numbers"])
-    if arguments.open:
-        wanted = entries(OPEN)
-        mutants = [m for m in mutants if m["key"] in wanted and re.search(arguments.only, m["key"])]
+    mutants = list_mutants(state["numbers"], arguments.since)
+    if arguments.alone:
+        mutants = [m for m in mutants if re.search(arguments.only, m["key"])]
     if arguments.rest:
         rest = [m for m in mutants if m["key"] in state["inexpressible"] and re.search(arguments.only, m["key"])]
         try_rest(rest, state)
@@ -432,8 +419,8 @@ def main():
         alive = leave_out_unviable(mutants, state)
         save(state)
         print(f"{len(alive)} in one build, {len(state['inexpressible'])} can't be switched", flush=True)
-        tests = build_tests(PACKAGES if arguments.open else TESTED)
-        if arguments.open:
+        tests = build_tests(PACKAGES if arguments.alone else TESTED)
+        if arguments.alone:
             tests = [test for test in tests if re.search(arguments.tests, test["identity"])]
         print(f"{len(tests)} tests", flush=True)
         tests = record(tests, arguments.jobs, arguments.trusting)
@@ -445,9 +432,7 @@ def main():
         if arguments.survivors:
             chosen = [m for m in chosen if state["caught"].get(m["key"], {}).get("how") != "failed"]
         try_mutants(chosen, tests, state, arguments.jobs, arguments.seconds)
-    if arguments.reopen and not arguments.open:
-        reopen(mutants, state)
-    sys.exit(judge(mutants, state, arguments.open))
+    sys.exit(judge(mutants, state, arguments.alone))
 
 
 if __name__ == "__main__":

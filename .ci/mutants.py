@@ -67,7 +67,8 @@ def list_mutants(numbers, since):
         where = ["--in-diff", diff]
     for package in PACKAGES:
         command = ["cargo", "mutants", "--list", "--json", "-p", package, *where]
-        listed = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+        # It lists nothing, not an empty list, where a diff is no package's.
+        listed = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout or "[]")
         mutants += [mutant for mutant in listed if SCOPE.match(mutant["file"])]
     lines = {file: (ROOT / file).read_text().splitlines() for file in {mutant["file"] for mutant in mutants}}
     seen = Counter()

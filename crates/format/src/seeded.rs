@@ -13,6 +13,7 @@ pub enum Bug {
     RetriedSync,
     FirstGroupUnsynced,
     GoesOnAfterHalt,
+    SyncUngated,
     ShortWriteWhole,
     NoFolderSyncAfterCreate,
     NoFolderSyncAfterRename,
@@ -52,6 +53,7 @@ pub const ALL: &[(Bug, &str, &str)] = &[
     (Bug::RetriedSync, "retried-sync", "retries a sync that failed, and believes the second"),
     (Bug::FirstGroupUnsynced, "first-group-unsynced", "does not sync the first group of a file"),
     (Bug::GoesOnAfterHalt, "goes-on-after-halt", "writes on after a sync that failed"),
+    (Bug::SyncUngated, "sync-ungated", "syncs beside other syncs, and after one that failed"),
     (Bug::ShortWriteWhole, "short-write-whole", "takes a short write for a whole one"),
     (
         Bug::NoFolderSyncAfterCreate,

@@ -21,8 +21,8 @@ pub(crate) const LAYER: Layer = Layer {
     name: "seeded-bugs",
     about: "Bugs are planted in the product, one at a time: a layer must find each.",
     cases: "bugs",
-    short: 35,
-    long: 35,
+    short: 36,
+    long: 36,
     needs: &[],
     run,
 };

@@ -14,6 +14,7 @@ pub enum Bug {
     FirstGroupUnsynced,
     GoesOnAfterHalt,
     SyncUngated,
+    BelievesDeadJournal,
     ShortWriteWhole,
     NoFolderSyncAfterCreate,
     NoFolderSyncAfterRename,
@@ -54,6 +55,11 @@ pub const ALL: &[(Bug, &str, &str)] = &[
     (Bug::FirstGroupUnsynced, "first-group-unsynced", "does not sync the first group of a file"),
     (Bug::GoesOnAfterHalt, "goes-on-after-halt", "writes on after a sync that failed"),
     (Bug::SyncUngated, "sync-ungated", "syncs beside other syncs, and after one that failed"),
+    (
+        Bug::BelievesDeadJournal,
+        "believes-dead-journal",
+        "believes a sync without asking whether the journal is there",
+    ),
     (Bug::ShortWriteWhole, "short-write-whole", "takes a short write for a whole one"),
     (
         Bug::NoFolderSyncAfterCreate,

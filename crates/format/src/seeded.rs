@@ -13,6 +13,8 @@ pub enum Bug {
     RetriedSync,
     FirstGroupUnsynced,
     GoesOnAfterHalt,
+    SyncUngated,
+    BelievesDeadJournal,
     ShortWriteWhole,
     NoFolderSyncAfterCreate,
     NoFolderSyncAfterRename,
@@ -52,6 +54,12 @@ pub const ALL: &[(Bug, &str, &str)] = &[
     (Bug::RetriedSync, "retried-sync", "retries a sync that failed, and believes the second"),
     (Bug::FirstGroupUnsynced, "first-group-unsynced", "does not sync the first group of a file"),
     (Bug::GoesOnAfterHalt, "goes-on-after-halt", "writes on after a sync that failed"),
+    (Bug::SyncUngated, "sync-ungated", "syncs beside other syncs, and after one that failed"),
+    (
+        Bug::BelievesDeadJournal,
+        "believes-dead-journal",
+        "believes a sync without asking whether the journal is there",
+    ),
     (Bug::ShortWriteWhole, "short-write-whole", "takes a short write for a whole one"),
     (
         Bug::NoFolderSyncAfterCreate,

@@ -48,4 +48,7 @@ pub(crate) struct Args {
     /// Nobody but the log itself syncs the file system meanwhile.
     #[arg(long, hide = true, requires = "worker")]
     pub(crate) alone: bool,
+    /// Somebody else syncs it right before one sync of the log's, and the device breaks before theirs.
+    #[arg(long, hide = true, requires = "worker", conflicts_with = "alone")]
+    pub(crate) staged: bool,
 }

@@ -54,6 +54,10 @@ struct Gate(Mutex<Option<FailedEarlier>>);
 impl Gate {
     fn pass(&self, path: &Path, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         let mut failed = lock(&self.0);
+        if seeded::is(Bug::SyncUngated) {
+            drop(failed);
+            return sync();
+        }
         if let Some(earlier) = &*failed {
             return Err(earlier.clone().into());
         }

@@ -49,6 +49,8 @@ mod nuls;
 #[cfg(test)]
 mod observing;
 #[cfg(test)]
+mod one_sync;
+#[cfg(test)]
 mod own_records;
 #[cfg(test)]
 mod placing;

@@ -55,6 +55,8 @@ pub(crate) enum Fault {
     Sync(u64),
     /// The sync of a group, which did everything.
     SyncAfterEffect(u64),
+    /// The sync of something beside the records, and with it the device loses all that it had not made durable.
+    CacheLost(u64),
     /// The write of a group.
     Write(u64),
     /// Part of a group was taken.
@@ -71,6 +73,7 @@ impl Fault {
             Self::Nothing => {}
             Self::Sync(n) => disk.fail(nth(n, OperationKind::SyncData).dropping_dirty_data()),
             Self::SyncAfterEffect(n) => disk.fail(nth(n, OperationKind::SyncData).after_effect()),
+            Self::CacheLost(n) => disk.fail(of_others(n).dropping_whole_cache()),
             Self::Write(n) => disk.fail(nth(n, OperationKind::Append).with(Errno::NOSPC)),
             Self::ShortWrite(n) => disk.fail(nth(n, OperationKind::Append).short(100)),
             Self::WriteAndCut(n) => {
@@ -82,8 +85,19 @@ impl Fault {
 
     /// Whether a log that it strikes halts.
     pub(crate) fn halts(self) -> bool {
-        matches!(self, Self::Sync(_) | Self::SyncAfterEffect(_) | Self::WriteAndCut(_))
+        matches!(
+            self,
+            Self::Sync(_) | Self::SyncAfterEffect(_) | Self::CacheLost(_) | Self::WriteAndCut(_)
+        )
     }
+}
+
+/// The `n`-th sync that is not one of the active segment.
+fn of_others(n: u64) -> FaultPlan {
+    FaultPlan::nth(n).matching(|operation| {
+        let is_sync = matches!(operation.kind, OperationKind::SyncData | OperationKind::SyncFolder);
+        is_sync && !operation.path.ends_with("audit.log")
+    })
 }
 
 /// Who does what at once.
@@ -113,6 +127,11 @@ impl Scenario {
             3 => Fault::Write(n),
             4 => Fault::ShortWrite(n),
             5 => Fault::WriteAndCut(n),
+            6 => {
+                // Beside those who append, somebody has rows and a note synced.
+                callers.push(vec![Act::Append(event(rng, &mut made)), Act::Checkpoint]);
+                Fault::CacheLost(n)
+            }
             _ => Fault::Nothing,
         };
         Self { callers, fault, nearly_full: rng.u8(..6) == 0, reopens: rng.u8(..4) == 0 }

@@ -15,6 +15,7 @@
 use std::io;
 use std::os::fd::AsFd;
 
+use indelible_format::seeded::{self, Bug};
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW};
 use rustix::io::{Errno, retry_on_intr};
 
@@ -30,6 +31,9 @@ pub(super) fn may_be_under(file: impl AsFd) -> io::Result<bool> {
 
 /// Fails where the journal under `file` was given up: what was synced before may not be on the disk.
 pub(super) fn check_alive(file: impl AsFd) -> io::Result<()> {
+    if seeded::is(Bug::BelievesDeadJournal) {
+        return Ok(());
+    }
     let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
     let now = Timestamps { last_access: now, last_modification: now };
     // The first makes ext4 look, the second makes it tell.

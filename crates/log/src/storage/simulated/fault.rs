@@ -189,6 +189,15 @@ impl FaultPlan {
         self
     }
 
+    /// Lets a sync, of a file or of a folder, fail as on a device that loses its cache with a flush that fails, all of which
+    /// had just been written back: [`FaultPlan::dropping_dirty_data`] of every file at once. Any other operation fails
+    /// without effect.
+    #[must_use]
+    pub fn dropping_whole_cache(mut self) -> Self {
+        self.outcome = Outcome::CacheLost;
+        self
+    }
+
     /// Counts `operation`, and tells whether it is to fail.
     pub(super) fn strikes(&mut self, operation: &Operation) -> Option<(Outcome, Errno)> {
         if !self.matches.iter().all(|predicate| predicate(operation)) {
@@ -221,6 +230,7 @@ pub(super) enum Outcome {
     Effect,
     Short(usize),
     Dropped(Drop),
+    CacheLost,
 }
 
 /// What a failed sync loses of what was written since the last.

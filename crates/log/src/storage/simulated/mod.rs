@@ -19,7 +19,7 @@
 //! # What it never leaves
 //! Bytes that nobody wrote, other than those NULs; stale bytes of a file that was removed or cut; a change to a byte
 //! that was synced; a sync that returned success and did nothing, but for the one that follows a sync that failed as
-//! [`FaultPlan::dropping_dirty_data`] says; entry operations of one folder out of order; a torn holder's name in a
+//! [`FaultPlan::dropping_dirty_data`] or [`FaultPlan::dropping_whole_cache`] says; entry operations of one folder out of order; a torn holder's name in a
 //! lock (it is durable at once, its file's name is not). Planted damage ([`SimulatedDisk::flip_byte`],
 //! [`SimulatedDisk::write_file`]) is how tests get the rest.
 //!

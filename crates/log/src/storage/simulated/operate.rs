@@ -37,6 +37,12 @@ impl SimulatedDisk {
             {
                 action(&mut state, Manner { drops: Some(drop), ..whole }).and(Err(errno.into()))
             }
+            Verdict::Fault(Outcome::CacheLost, errno) => {
+                if matches!(call.kind, OperationKind::SyncData | OperationKind::SyncFolder) {
+                    state.tree.drop_dirty_data();
+                }
+                Err(errno.into())
+            }
             Verdict::Fault(Outcome::NoEffect | Outcome::Dropped(_), errno) => Err(errno.into()),
         }
     }

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::Errno;
+use super::fault;
 use super::file::Content;
 use crate::storage::{FileId, Kind, Stat};
 
@@ -153,6 +154,15 @@ impl Tree {
             Body::File(content) => Ok(content),
             Body::Folder(_) => Err(Errno::ISDIR.into()),
             Body::Link(_) => Err(Errno::LOOP.into()),
+        }
+    }
+
+    /// Loses what was written to any file since its last sync, and keeps showing it.
+    pub(super) fn drop_dirty_data(&mut self) {
+        for node in self.nodes.values_mut() {
+            if let Body::File(content) = &mut node.body {
+                content.drop_dirty_data(fault::Drop::All);
+            }
         }
     }
 

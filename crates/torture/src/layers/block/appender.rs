@@ -42,6 +42,16 @@ impl Appender {
         Self::start_with(folder, tell, seed, appends, &["--alone"])
     }
 
+    /// As [`Appender::start`], with somebody else who is staged, and nobody else.
+    pub(crate) fn start_staged(
+        folder: &Path,
+        tell: Option<&Path>,
+        seed: u64,
+        appends: u64,
+    ) -> anyhow::Result<Self> {
+        Self::start_with(folder, tell, seed, appends, &["--staged"])
+    }
+
     fn start_with(
         folder: &Path,
         tell: Option<&Path>,

@@ -6,7 +6,17 @@
 //! The loop driver turns `REQ_OP_FLUSH` into an fsync of its file. It offers no FUA to the layers above it, so the kernel
 //! makes of a FUA write a write and a flush behind it: it arrives here as these two, and both are recorded.
 
+use std::ops::Range;
+
 use super::SECTOR_SIZE;
+use super::told::word;
+
+/// How ext4 is made here.
+const BLOCK_SIZE: usize = 4096;
+/// A block of jbd2 that is the superblock of a journal, version 2: magic number and type.
+const JOURNAL: [u8; 8] = [0xC0, 0x3B, 0x39, 0x98, 0, 0, 0, 4];
+/// Where that says how many blocks the journal has.
+const JOURNAL_COUNT: Range<usize> = 16..20;
 
 /// Something that came to the device, in the order in which it came.
 #[derive(Clone, Debug)]
@@ -36,6 +46,8 @@ pub(crate) enum Strike {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Blow {
     Write,
+    /// Only a write to the journal of ext4.
+    Journal,
     Flush,
 }
 
@@ -62,8 +74,13 @@ pub(crate) struct Device {
     history: Option<Vec<Happening>>,
     said: Vec<String>,
     fault: Option<Fault>,
+    /// Where ext4 has its journal.
+    journal: Range<usize>,
+    /// A fault that waits for the appending process to say so.
+    awaited: Option<Fault>,
     random: fastrand::Rng,
     writes: u64,
+    journal_writes: u64,
     flushes: u64,
     struck: u64,
 }
@@ -71,14 +88,17 @@ pub(crate) struct Device {
 impl Device {
     pub(crate) fn new(content: Vec<u8>, seed: u64) -> Self {
         Self {
+            journal: journal_in(&content),
             durable: content.clone(),
             shown: content,
             cached: Vec::new(),
             history: None,
             said: Vec::new(),
             fault: None,
+            awaited: None,
             random: fastrand::Rng::with_seed(seed),
             writes: 0,
+            journal_writes: 0,
             flushes: 0,
             struck: 0,
         }
@@ -92,7 +112,13 @@ impl Device {
 
     /// Counts requests anew, and breaks as `fault` says.
     pub(crate) fn break_at(&mut self, fault: Fault) {
-        (self.writes, self.flushes, self.fault) = (0, 0, Some(fault));
+        (self.writes, self.journal_writes, self.flushes) = (0, 0, 0);
+        self.fault = Some(fault);
+    }
+
+    /// As [`Device::break_at`], from when the appending process says that it breaks.
+    pub(crate) fn break_when_told(&mut self, fault: Fault) {
+        self.awaited = Some(fault);
     }
 
     pub(crate) fn size(&self) -> usize {
@@ -114,6 +140,11 @@ impl Device {
 
     pub(crate) fn say(&mut self, text: &str) {
         for line in text.lines() {
+            if line == word::BREAKS
+                && let Some(fault) = self.awaited.take()
+            {
+                self.break_at(fault);
+            }
             self.said.push(line.to_owned());
             self.record(|| Happening::Said(line.to_owned()));
         }
@@ -126,7 +157,13 @@ impl Device {
 
     /// Takes a write, or fails with an error's number.
     pub(crate) fn write(&mut self, offset: usize, data: &[u8]) -> Result<(), i32> {
-        let strike = self.strike(Blow::Write);
+        let strike = if self.journal.contains(&offset) {
+            let strike = self.strike(Blow::Journal).or_else(|| self.strike(Blow::Write));
+            self.journal_writes += 1;
+            strike
+        } else {
+            self.strike(Blow::Write)
+        };
         self.writes += 1;
         let end = offset.saturating_add(data.len());
         if end > self.shown.len() {
@@ -211,11 +248,26 @@ impl Device {
     /// What happens to the request that comes now.
     fn strike(&mut self, blow: Blow) -> Option<Strike> {
         let fault = self.fault.filter(|fault| fault.blow == blow)?;
-        let number = if blow == Blow::Write { self.writes } else { self.flushes };
+        let number = match blow {
+            Blow::Write => self.writes,
+            Blow::Journal => self.journal_writes,
+            Blow::Flush => self.flushes,
+        };
         let struck = number >= fault.at && number - fault.at < fault.count;
         self.struck += u64::from(struck);
         struck.then_some(fault.strike)
     }
+}
+
+/// Where ext4 has its journal in `content`: one stretch, since it is made on an empty disk. Nowhere for XFS.
+fn journal_in(content: &[u8]) -> Range<usize> {
+    let mut blocks = content.chunks_exact(BLOCK_SIZE).enumerate();
+    let found = blocks.find_map(|(index, block)| {
+        let count = block.starts_with(&JOURNAL).then(|| block[JOURNAL_COUNT].try_into().ok())??;
+        let count = usize::try_from(u32::from_be_bytes(count)).ok()?;
+        Some(index * BLOCK_SIZE..(index + count) * BLOCK_SIZE)
+    });
+    found.unwrap_or(0..0)
 }
 
 /// Writes `data` at `offset`.

@@ -64,9 +64,14 @@ impl FileSystem {
         }
     }
 
-    /// A new one.
+    /// A new one, as small as it takes.
     pub(crate) fn make(self) -> anyhow::Result<Image> {
-        let image = Image::empty(self.size())?;
+        self.make_of(self.size())
+    }
+
+    /// A new one of so many bytes.
+    pub(crate) fn make_of(self, size: usize) -> anyhow::Result<Image> {
+        let image = Image::empty(size)?;
         let path = image.path();
         // With blocks of 4096, as on any disk that logs are kept on.
         let words: &[&str] = match self {

@@ -19,6 +19,7 @@ mod mount;
 mod others_sync;
 mod program;
 mod served;
+mod stage;
 mod told;
 pub(crate) mod worker;
 

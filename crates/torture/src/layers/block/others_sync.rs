@@ -14,17 +14,28 @@ use indelible::storage::{Access, Lock, LockError, Medium, Privacy, Stat, Storage
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 
+use super::stage::Stage;
+
+/// The segment that is appended to.
+const RECORDS: &str = "audit.log";
+
 /// The file system of this machine, which may be synced as a whole before each sync.
 #[derive(Debug)]
 pub(super) struct OthersSync {
     local: LocalStorage,
     before_us: bool,
+    stage: Option<Arc<Stage>>,
     failed: Arc<AtomicBool>,
 }
 
 impl OthersSync {
     pub(super) fn new(before_us: bool) -> io::Result<Self> {
-        Ok(Self { local: LocalStorage::new()?, before_us, failed: Arc::default() })
+        Ok(Self { local: LocalStorage::new()?, before_us, stage: None, failed: Arc::default() })
+    }
+
+    /// Somebody else syncs as `stage` says, and at no other time.
+    pub(super) fn staged(stage: &Arc<Stage>) -> io::Result<Self> {
+        Ok(Self { stage: Some(Arc::clone(stage)), ..Self::new(false)? })
     }
 
     /// Set once a sync of ours has failed.
@@ -33,8 +44,10 @@ impl OthersSync {
     }
 
     fn file(&self, path: &Path, file: Box<dyn StorageFile>) -> io::Result<Box<dyn StorageFile>> {
-        let somebody = self.before_us.then(|| Somebody::beside(path)).transpose()?;
-        Ok(Box::new(SyncedFile { file, somebody, failed: self.failed() }))
+        let stage = self.stage.clone().filter(|_| path.ends_with(RECORDS));
+        let is_beside = self.before_us || stage.is_some();
+        let somebody = is_beside.then(|| Somebody::beside(path)).transpose()?;
+        Ok(Box::new(SyncedFile { file, somebody, stage, failed: self.failed() }))
     }
 }
 
@@ -42,20 +55,24 @@ fn noted(failed: &AtomicBool, synced: io::Result<()>) -> io::Result<()> {
     synced.inspect_err(|_| failed.store(true, Ordering::Relaxed))
 }
 
-/// Somebody else, with a descriptor of their own in the file system.
+/// Somebody else, with a descriptor of their own of the file or folder.
 #[derive(Debug)]
-struct Somebody(OwnedFd);
+pub(super) struct Somebody(OwnedFd);
 
 impl Somebody {
     fn beside(path: &Path) -> io::Result<Self> {
-        let folder = path.parent().unwrap_or(path);
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(Self(rustix::fs::open(folder, flags, Mode::empty())?))
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        Ok(Self(rustix::fs::open(path, flags, Mode::empty())?))
     }
 
     /// Syncs the whole file system. Where that fails, they are told, and not we.
-    fn syncs(&self) {
-        let _told_to_them = rustix::fs::syncfs(&self.0);
+    pub(super) fn syncs(&self) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(&self.0)?)
+    }
+
+    /// Syncs what they hold.
+    pub(super) fn syncs_file(&self) -> io::Result<()> {
+        Ok(rustix::fs::fdatasync(&self.0)?)
     }
 }
 
@@ -63,6 +80,7 @@ impl Somebody {
 struct SyncedFile {
     file: Box<dyn StorageFile>,
     somebody: Option<Somebody>,
+    stage: Option<Arc<Stage>>,
     failed: Arc<AtomicBool>,
 }
 
@@ -89,7 +107,7 @@ impl Storage for OthersSync {
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         if self.before_us {
-            Somebody::beside(&folder.join("x"))?.syncs();
+            let _told_to_them = Somebody::beside(folder)?.syncs();
         }
         noted(&self.failed, self.local.sync_folder(folder))
     }
@@ -133,8 +151,12 @@ impl StorageFile for SyncedFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        if let Some(somebody) = &self.somebody {
-            somebody.syncs();
+        match (&self.somebody, &self.stage) {
+            (Some(somebody), Some(stage)) => stage.comes(somebody)?,
+            (Some(somebody), None) => {
+                let _told_to_them = somebody.syncs();
+            }
+            (None, _) => {}
         }
         noted(&self.failed, self.file.sync_data())
     }

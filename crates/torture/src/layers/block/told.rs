@@ -28,6 +28,12 @@ pub(super) mod word {
     pub(crate) const AFTER_HALT: &str = "after-halt";
     /// A sync of the log's failed.
     pub(crate) const SYNC_FAILED: &str = "sync-failed";
+    /// The device is to break now.
+    pub(crate) const BREAKS: &str = "breaks";
+    /// What came of a sync by somebody else that was staged.
+    pub(crate) const STAGED: &str = "staged";
+    /// Theirs failed, and the next one said success.
+    pub(crate) const MET: &str = "met";
     /// Closed, with a last checkpoint.
     pub(crate) const CLOSED: &str = "closed";
     /// Closed, without.
@@ -58,6 +64,8 @@ pub(crate) struct Told {
     pub(crate) closed: bool,
     /// Whether a sync of the log's failed.
     pub(crate) sync_failed: bool,
+    /// What came of a sync by somebody else that was staged.
+    pub(crate) staged: Option<String>,
 }
 
 impl Default for Told {
@@ -77,6 +85,7 @@ impl Default for Told {
             lies: Vec::new(),
             closed: false,
             sync_failed: false,
+            staged: None,
         }
     }
 }
@@ -114,12 +123,18 @@ impl Told {
             word::HALTED => self.halted = Some(rest.to_owned()),
             word::AFTER_HALT => self.lies.push(format!("after it halted: {rest}")),
             word::SYNC_FAILED => self.sync_failed = true,
+            word::STAGED => self.staged = Some(rest.to_owned()),
             word::CLOSED if self.sync_failed => anyhow::bail!("but one of its syncs had failed"),
             word::CLOSED => self.closed = true,
-            word::NOT_CLOSED => {}
+            word::BREAKS | word::NOT_CLOSED => {}
             _ => anyhow::bail!("what does it mean?"),
         }
         Ok(())
+    }
+
+    /// Whether a sync by somebody else was staged, failed, and was followed by one that said success.
+    pub(crate) fn met(&self) -> bool {
+        self.staged.as_deref() == Some(word::MET)
     }
 
     /// Takes in what was said when it was too late for an acknowledgement to count.

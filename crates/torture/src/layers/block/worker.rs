@@ -16,6 +16,7 @@ use indelible::{
 };
 
 use super::others_sync::OthersSync;
+use super::stage::Stage;
 use super::told::word;
 use crate::args::Args;
 use crate::invariants::halt_holds;
@@ -26,6 +27,9 @@ const ENTRY_SIZE_MAX: usize = 8 << 10;
 const FILE_SIZE_MAX: u64 = 80 << 10;
 /// Events of a batch.
 const BATCH_MAX: usize = 24;
+
+/// Before which sync of records at the latest somebody else's is staged.
+const STAGED_AT_MAX: u64 = 6;
 
 /// What the process is to do.
 #[derive(Debug)]
@@ -39,6 +43,8 @@ pub(crate) struct Task {
     pub(crate) appends: u64,
     /// Whether nobody else syncs the file system.
     pub(crate) alone: bool,
+    /// Whether one sync by somebody else is staged.
+    pub(crate) staged: bool,
 }
 
 impl Task {
@@ -49,6 +55,7 @@ impl Task {
             seed: args.seed.unwrap_or(0),
             appends: args.cases.unwrap_or(u64::MAX),
             alone: args.alone,
+            staged: args.staged,
         })
     }
 }
@@ -68,6 +75,9 @@ pub(crate) fn run(task: &Task) -> anyhow::Result<()> {
     let file = File::options().append(true).open(&task.tell);
     let teller = Teller { file: file.context("nowhere to tell")?, lock: Mutex::default() };
     let mut random = fastrand::Rng::with_seed(task.seed);
+    if task.staged {
+        return run_staged(task, &teller, random);
+    }
     let others = if task.alone { Others::Nobody } else { Others::of_draw(&mut random) };
     let disk = OthersSync::new(others == Others::SyncBeforeUs)?;
     let sync_failed = disk.failed();
@@ -112,11 +122,33 @@ pub(crate) fn run(task: &Task) -> anyhow::Result<()> {
             Err(_) => Err(anyhow::anyhow!("a thread panicked")),
         })
     })?;
+    end(&log, &teller, &sync_failed)
+}
+
+/// Appends with one thread and nothing beside it, so that what is staged meets nobody else.
+fn run_staged(task: &Task, teller: &Teller, mut random: fastrand::Rng) -> anyhow::Result<()> {
+    let stage = Arc::new(Stage::new(teller.file.try_clone().context("nowhere to tell")?));
+    let disk = OthersSync::staged(&stage)?;
+    let sync_failed = disk.failed();
+    let options = options(&mut random).with_checkpoint_interval(Duration::from_hours(1));
+    let log = match AuditLog::create_on(Arc::new(disk), &task.folder, options) {
+        Ok(log) => log,
+        Err(error) => return teller.tell(word::REFUSED, &one_line(&error)),
+    };
+    teller.tell(word::OPEN, &log.identity().verifier_key().to_string())?;
+    stage.set(random.u64(..STAGED_AT_MAX));
+    let (done, refused) = (AtomicBool::new(false), AtomicU64::new(0));
+    Working { log: &log, teller, done, refused }.append_all(task, 0, random)?;
+    end(&log, teller, &sync_failed)
+}
+
+/// Tells how it ended.
+fn end(log: &AuditLog, teller: &Teller, sync_failed: &AtomicBool) -> anyhow::Result<()> {
     if let Some(halt) = log.halted() {
         teller.tell(word::HALTED, &one_line(&halt))?;
         // More than once: the kernel has told of the failed sync, and the next one would succeed.
         for _ in 0..3 {
-            for violation in halt_holds(&log, "file:/after-halt") {
+            for violation in halt_holds(log, "file:/after-halt") {
                 teller.tell(word::AFTER_HALT, &one_line(&violation))?;
             }
         }

@@ -16,7 +16,10 @@
 //! Where the lie took parts of the file system, so that it does not mount or can't be read, that is not the log's to find;
 //! such cases are counted.
 //!
-//! A case is a fault, drawn from the seed; which write is the `n`th one depends on the machine, too.
+//! The first cases are staged: on ext4, somebody else's sync is told that the journal is gone, and the log's comes next. Ext4
+//! says success to a plain one there; the log may not acknowledge what it says that of.
+//!
+//! Every other case is a fault, drawn from the seed; which write is the `n`th one depends on the machine, too.
 
 use std::io;
 use std::path::Path;
@@ -39,6 +42,9 @@ use crate::plan::Plan;
 const APPENDS: u64 = 60;
 /// Around how many writes and flushes that makes.
 const REQUESTS: u64 = 120;
+
+/// The first cases, on ext4: the journal fails for somebody else. The others are drawn.
+const STAGED: u64 = 24;
 
 pub(crate) const LAYER: Layer = Layer {
     name: "failing-device",
@@ -64,18 +70,23 @@ fn run(plan: &Plan) -> anyhow::Result<Outcome> {
     let bases: [OnceLock<Vec<u8>>; FileSystem::ALL.len()] = Default::default();
     cases::run(plan, |case, outcome| {
         let mut random = plan.random(case);
-        let file_system = FileSystem::of_turn(case);
-        let turn = usize::try_from(case)? % FileSystem::ALL.len();
-        let base = bases.get(turn).context("no such turn")?;
+        // ext4's turns are the even ones.
+        let turn = if case < STAGED { case * 2 } else { case };
+        let file_system = FileSystem::of_turn(turn);
+        let base = bases.get(usize::try_from(turn)? % bases.len()).context("no such turn")?;
         if base.get().is_none() {
             let made = file_system.make()?.content()?;
             base.get_or_init(|| made);
         }
         let base = base.get().context("not made")?;
-        let fault = draw(&mut random);
+        let fault = if case < STAGED { JOURNAL_FAILS } else { draw(&mut random) };
         let (content, told, struck) = break_under(plan, file_system, base, fault, &mut random)?;
         let name = file_system.title();
         outcome.count(format!("{name}: {}", called(fault)), 1);
+        if let Some(what) = &told.staged {
+            let what = if told.met() { "failed, and the next said success" } else { what };
+            outcome.count(format!("somebody else's sync was staged: {what}"), 1);
+        }
         if !struck {
             outcome.count("faults that came too late to strike", 1);
         }
@@ -89,6 +100,14 @@ fn run(plan: &Plan) -> anyhow::Result<Outcome> {
         Ok(())
     })
 }
+
+/// What is staged: somebody else is told of it, and the log's sync comes next (`block::stage`).
+const JOURNAL_FAILS: Fault = Fault {
+    strike: Strike::Fail(Errno::IO.raw_os_error()),
+    blow: Blow::Journal,
+    at: 0,
+    count: u64::MAX,
+};
 
 fn draw(random: &mut fastrand::Rng) -> Fault {
     let error = one_of(random, &[Errno::IO, Errno::NOSPC]).raw_os_error();
@@ -119,6 +138,7 @@ fn is_lie(fault: Fault, told: &Told) -> bool {
 fn called(fault: Fault) -> String {
     let what = match fault.blow {
         Blow::Write => "write",
+        Blow::Journal => "each write to the journal",
         Blow::Flush => "flush",
     };
     match fault.strike {
@@ -145,13 +165,17 @@ fn break_under(
     let served = Served::start(Device::new(base.to_vec(), random.u64(..)), serving.path())?;
     let device = LoopDevice::attach(&served.disk())?;
     let mount = Mount::new(device.path(), file_system, mounting.path())?;
-    served.device().break_at(fault);
+    match fault.blow {
+        Blow::Journal => served.device().break_when_told(fault),
+        Blow::Write | Blow::Flush => served.device().break_at(fault),
+    }
     let folder = mount.path().join(LOG);
     // A flush that failed is told to whoever asked for it. Where the cache is gone with it, and that was somebody else, the
     // log has no way of knowing: so then nobody else asks.
-    let start = match fault.strike {
-        Strike::FailAndForget(_) => Appender::start_alone,
-        Strike::Fail(_) | Strike::Lie | Strike::LieUntilCut => Appender::start,
+    let start = match (fault.blow, fault.strike) {
+        (Blow::Journal, _) => Appender::start_staged,
+        (_, Strike::FailAndForget(_)) => Appender::start_alone,
+        (_, Strike::Fail(_) | Strike::Lie | Strike::LieUntilCut) => Appender::start,
     };
     start(&folder, Some(&served.ear()), random.u64(..), APPENDS)?.end()?;
     let mut told = Told::default();

@@ -27,7 +27,11 @@ impl Hunt {
 }
 
 const SCHEDULES: Try = Try { layer: "schedules", cases: 5_000 };
+/// A sync that fails must meet a group that is on its way.
+const BESIDE: Try = Try { layer: "schedules", cases: 15_000 };
 const DISK: Try = Try { layer: "simulated-disk", cases: 10_000 };
+/// Those that are staged come first.
+const DEVICE: Try = Try { layer: "failing-device", cases: 24 };
 const TAMPER: Try = Try { layer: "tamper", cases: 5_000 };
 const TWO: Try = Try { layer: "two-implementations", cases: 100 };
 
@@ -37,6 +41,8 @@ pub(super) const HUNTS: &[Hunt] = &[
     Hunt { bug: Bug::RetriedSync, tries: &[SCHEDULES, DISK] },
     Hunt { bug: Bug::FirstGroupUnsynced, tries: &[SCHEDULES, DISK] },
     Hunt { bug: Bug::GoesOnAfterHalt, tries: &[SCHEDULES, DISK] },
+    Hunt { bug: Bug::SyncUngated, tries: &[BESIDE] },
+    Hunt { bug: Bug::BelievesDeadJournal, tries: &[DEVICE] },
     Hunt { bug: Bug::ShortWriteWhole, tries: &[DISK] },
     Hunt { bug: Bug::NoFolderSyncAfterCreate, tries: &[SCHEDULES, DISK] },
     Hunt { bug: Bug::NoFolderSyncAfterRename, tries: &[DISK, SCHEDULES] },

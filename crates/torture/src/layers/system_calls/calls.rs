@@ -12,7 +12,7 @@ use crate::command;
 /// The calls that are looked at: all that name or hold a file.
 pub(super) const NAMES: &str = "open,openat,read,pread64,write,pwrite64,fdatasync,fsync,ftruncate,fallocate,rename,\
     renameat,renameat2,unlink,unlinkat,mkdir,mkdirat,rmdir,link,linkat,chmod,fchmod,fchmodat,stat,lstat,fstat,newfstatat,\
-    statx,statfs,fstatfs,getdents64,flock,lseek,fcntl,close";
+    statx,statfs,fstatfs,getdents64,flock,lseek,fcntl,close,utimensat";
 
 /// One file call: the n-th of this name on this path, in a thread.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,7 +71,7 @@ impl Call {
         }
         let names = [
             "write", "sync", "trunc", "alloc", "rename", "unlink", "mkdir", "rmdir", "link",
-            "chmod",
+            "chmod", "utimens",
         ];
         names.iter().any(|name| self.name.contains(name))
     }

@@ -115,10 +115,11 @@ impl After<'_> {
     fn must_tell(&self) -> bool {
         let call = self.case.call;
         let is_interrupted = self.case.fault == Fault::Once("EINTR", 4);
-        let is_retried =
-            is_interrupted && ["write", "pwrite64", "ftruncate"].contains(&call.name.as_str());
+        let is_retried = is_interrupted
+            && ["write", "pwrite64", "ftruncate", "utimensat"].contains(&call.name.as_str());
         let is_text = call.path.ends_with("/lock");
-        let names = ["fdatasync", "fsync", "write", "rename", "ftruncate"];
+        // The last asks whether the sync before it can be believed.
+        let names = ["fdatasync", "fsync", "write", "rename", "ftruncate", "utimensat"];
         !is_retried && !is_text && names.iter().any(|name| call.name.contains(name))
     }
 

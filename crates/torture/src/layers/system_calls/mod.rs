@@ -7,9 +7,13 @@
 //! Every run of the layer fails each call that changes something with EIO, and kills the process at it; what other cases
 //! there are is drawn from all calls and faults. A run counts where strace says that the fault was met.
 //!
+//! It is run on an ext4 of its own, in memory, where it may make one: only there does the log ask after each sync whether the
+//! journal is there.
+//!
 //! A fault meets the n-th call of a name on a path in *each* thread, as strace counts them.
 
 mod calls;
+mod ground;
 mod judge;
 mod scenarios;
 mod template;
@@ -20,9 +24,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::ensure;
 
 use self::calls::{Call, Calls, Fault};
+use self::ground::Ground;
 use self::scenarios::Scenario;
 use crate::cases;
-use crate::command;
 use crate::layer::{Layer, Outcome};
 use crate::need::Need;
 use crate::plan::Plan;
@@ -55,8 +59,8 @@ struct Case<'a> {
 
 fn run(plan: &Plan) -> anyhow::Result<Outcome> {
     let binary = plan.binary()?;
-    let folder = command::fast_folder(plan)?;
-    let root = folder.path().canonicalize()?;
+    let ground = Ground::new(plan)?;
+    let root = ground.path().canonicalize()?;
     let scenarios = scenarios::all(&binary, &root)?;
     let mut listed = Vec::new();
     for scenario in &scenarios {
@@ -66,6 +70,8 @@ fn run(plan: &Plan) -> anyhow::Result<Outcome> {
     }
     let bench = Bench { plan, binary, root, all: all(&listed, plan.seed), met: AtomicU64::new(0) };
     let pairs = u64::try_from(bench.all.len())?;
+    let asks = bench.all.iter().filter(|case| case.asks_after_the_journal()).count();
+    let asks = u64::try_from(asks)?;
     let always = bench.all.iter().filter(|case| case.is_always_tried()).count();
     ensure!(
         u64::try_from(always)? <= SHORT,
@@ -78,8 +84,10 @@ fn run(plan: &Plan) -> anyhow::Result<Outcome> {
     // A run in which the call never came tells nothing.
     outcome.cases = bench.met.into_inner();
     outcome.count("distinct calls and faults there are", pairs);
+    // None where there is no ext4.
+    outcome.count("distinct calls that ask after the journal, and faults, there are", asks);
     if plan.keep {
-        println!("  kept: {}", folder.keep().display());
+        println!("  kept: {}", ground.keep().display());
     }
     Ok(outcome)
 }
@@ -125,6 +133,10 @@ impl Bench<'_> {
                 self.met.fetch_add(1, Ordering::Relaxed);
                 outcome.count(format!("runs of {}", case.scenario.name), 1);
                 outcome.count(format!("runs with {}", case.fault.name()), 1);
+                if case.asks_after_the_journal() {
+                    outcome
+                        .count("runs in which asking after the journal fails, or is the last", 1);
+                }
                 if case.is_always_tried() {
                     outcome
                         .count("runs of each call that changes something, with EIO and SIGKILL", 1);
@@ -147,6 +159,11 @@ impl Case<'_> {
     /// Whether every run of the layer has it.
     fn is_always_tried(&self) -> bool {
         self.call.is_always_tried(self.fault)
+    }
+
+    /// Whether its call is the one that asks, behind a sync, whether the journal is there.
+    fn asks_after_the_journal(&self) -> bool {
+        self.call.name == "utimensat"
     }
 
     /// Its place among all, by what it is and the seed.

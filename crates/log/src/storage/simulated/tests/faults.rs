@@ -144,6 +144,24 @@ fn failed_sync_that_drops_some_data_has_written_the_rest() {
 }
 
 #[test]
+fn failed_sync_that_drops_the_whole_cache_takes_the_data_of_other_files() {
+    for of_folder in [false, true] {
+        let disk = SimulatedDisk::new();
+        let (one, other) = (create(&disk, "one"), create(&disk, "other"));
+        disk.sync_folder(path("/")).unwrap();
+        one.append(b"kept ").unwrap();
+        one.sync_data().unwrap();
+        one.append(b"lost").unwrap();
+        disk.fail(FaultPlan::nth(0).dropping_whole_cache());
+        let failed = if of_folder { disk.sync_folder(path("/")) } else { other.sync_data() };
+        assert_eq!(errno(&failed.unwrap_err()), Some(Errno::IO));
+        one.sync_data().unwrap();
+        assert_eq!(disk.read_file("one").unwrap(), b"kept lost");
+        assert_eq!(disk.after_crash(&disk.everything()).read_file("one").unwrap(), b"kept ");
+    }
+}
+
+#[test]
 fn failed_sync_that_drops_data_leaves_cuts_to_the_next() {
     let disk = SimulatedDisk::new();
     disk.write_file("a", "12345678").unwrap();

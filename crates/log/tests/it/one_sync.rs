@@ -1,0 +1,295 @@
+//! The syncs of a log: one at a time, and none after one that failed.
+//!
+//! The device here is one that loses its cache with a flush that fails, and has nothing to write at the next: that one
+//! succeeds, and what was written before the first is not there. It tells only whoever asked for the first.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+
+use indelible::storage::simulated::{FaultPlan, OperationKind};
+use indelible::storage::{Access, Lock, LockError, Medium, Privacy, Stat, Storage, StorageFile};
+use indelible::{AuditLog, CheckpointError};
+
+use crate::checker::assert_log_is_sound;
+use crate::scene::*;
+
+/// How many turns a sync leaves to others for beginning theirs.
+const TURNS: usize = 2_000;
+
+/// Has each write and sync in hand.
+trait Hand: Send + Sync + 'static {
+    fn was_written(&self, _path: &Path) {}
+    /// Makes the sync, or does not.
+    fn sync(&self, path: &Path, sync: &dyn Fn() -> io::Result<()>) -> io::Result<()>;
+}
+
+/// A disk whose writes and syncs a [`Hand`] sees.
+struct InHand<H> {
+    disk: Arc<dyn Storage>,
+    hand: Arc<H>,
+}
+
+impl<H: Hand> InHand<H> {
+    fn open(disk: Arc<dyn Storage>, hand: &Arc<H>) -> AuditLog {
+        let storage = Arc::new(Self { disk, hand: Arc::clone(hand) });
+        AuditLog::open_on(storage, FOLDER, options()).unwrap()
+    }
+
+    fn file(&self, path: &Path, file: Box<dyn StorageFile>) -> Box<dyn StorageFile> {
+        let (path, hand) = (path.to_path_buf(), Arc::clone(&self.hand));
+        Box::new(FileInHand { file, path, hand })
+    }
+}
+
+struct FileInHand<H> {
+    file: Box<dyn StorageFile>,
+    path: PathBuf,
+    hand: Arc<H>,
+}
+
+impl<H> fmt::Debug for InHand<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.disk.fmt(f)
+    }
+}
+
+impl<H> fmt::Debug for FileInHand<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.file.fmt(f)
+    }
+}
+
+impl<H: Hand> Storage for InHand<H> {
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
+        self.disk.list(folder)
+    }
+    fn stat(&self, path: &Path) -> io::Result<Stat> {
+        self.disk.stat(path)
+    }
+    fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn StorageFile>> {
+        Ok(self.file(path, self.disk.open(path, access)?))
+    }
+    fn create_new(&self, path: &Path, privacy: Privacy) -> io::Result<Box<dyn StorageFile>> {
+        Ok(self.file(path, self.disk.create_new(path, privacy)?))
+    }
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        self.disk.create_folder(path)
+    }
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        self.hand.sync(folder, &|| self.disk.sync_folder(folder))
+    }
+    fn sync_outer_folder(&self, folder: &Path) -> io::Result<()> {
+        self.hand.sync(folder, &|| self.disk.sync_outer_folder(folder))
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.disk.rename(from, to)
+    }
+    fn replace(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.disk.replace(from, to)
+    }
+    fn unlink(&self, path: &Path) -> io::Result<()> {
+        self.disk.unlink(path)
+    }
+    fn remove_folder(&self, path: &Path) -> io::Result<()> {
+        self.disk.remove_folder(path)
+    }
+    fn lock(&self, path: &Path, holder: &str) -> Result<Box<dyn Lock>, LockError> {
+        self.disk.lock(path, holder)
+    }
+    fn lock_untouched(&self, path: &Path) -> Result<Option<Box<dyn Lock>>, LockError> {
+        self.disk.lock_untouched(path)
+    }
+    fn medium(&self, folder: &Path) -> io::Result<Medium> {
+        self.disk.medium(folder)
+    }
+}
+
+impl<H: Hand> StorageFile for FileInHand<H> {
+    fn append(&self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.append(bytes);
+        self.hand.was_written(&self.path);
+        written
+    }
+    fn allocate(&self, offset: u64, size: u64) -> io::Result<()> {
+        self.file.allocate(offset, size)
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        self.hand.sync(&self.path, &|| self.file.sync_data())
+    }
+    fn truncate(&self, size: u64) -> io::Result<()> {
+        self.file.truncate(size)
+    }
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.file.read_at(buf, offset)
+    }
+    fn read_medium_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.file.read_medium_at(buf, offset)
+    }
+    fn stat(&self) -> io::Result<Stat> {
+        self.file.stat()
+    }
+}
+
+/// How far the sync that fails has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Failing {
+    NotYet,
+    Armed,
+    UnderWay,
+    Failed,
+}
+
+/// The device's next flush that is asked for by a sync of `path` fails, once records were written meanwhile.
+struct LosesCache {
+    path: PathBuf,
+    state: Mutex<(Failing, bool)>,
+    changed: Condvar,
+    /// Syncs that were asked for after the one that failed.
+    after: Mutex<Vec<PathBuf>>,
+}
+
+impl LosesCache {
+    fn at_sync_of(path: PathBuf) -> Self {
+        Self {
+            path,
+            state: Mutex::new((Failing::NotYet, false)),
+            changed: Condvar::new(),
+            after: Mutex::default(),
+        }
+    }
+
+    fn arm(&self) {
+        self.state.lock().unwrap().0 = Failing::Armed;
+    }
+
+    fn wait_until_under_way(&self) {
+        let state = self.state.lock().unwrap();
+        drop(self.changed.wait_while(state, |(failing, _)| *failing == Failing::Armed).unwrap());
+    }
+}
+
+impl Hand for LosesCache {
+    fn was_written(&self, path: &Path) {
+        let mut state = self.state.lock().unwrap();
+        state.1 |= state.0 == Failing::UnderWay && path.ends_with("audit.log");
+        self.changed.notify_all();
+    }
+
+    fn sync(&self, path: &Path, sync: &dyn Fn() -> io::Result<()>) -> io::Result<()> {
+        let mut state = self.state.lock().unwrap();
+        if state.0 == Failing::NotYet || state.0 == Failing::Armed && path != self.path {
+            drop(state);
+            return sync();
+        }
+        if state.0 == Failing::Armed {
+            state.0 = Failing::UnderWay;
+            self.changed.notify_all();
+            state = self.changed.wait_while(state, |(_, written)| !*written).unwrap();
+            state.0 = Failing::Failed;
+            self.changed.notify_all();
+            // On the simulated disk it fails, too: nothing of the file is on the medium.
+            return sync().and(Err(io::Error::from_raw_os_error(5)));
+        }
+        // The device flushes once at a time, and has nothing to write any more.
+        drop(self.changed.wait_while(state, |(failing, _)| *failing != Failing::Failed).unwrap());
+        self.after.lock().unwrap().push(path.to_path_buf());
+        Ok(())
+    }
+}
+
+#[test]
+fn what_is_written_while_another_sync_fails_is_not_acknowledged_and_nothing_is_synced_after_it() {
+    let cases = [
+        ("tree/0", OperationKind::SyncData),
+        ("checkpoint.tmp", OperationKind::SyncData),
+        ("", OperationKind::SyncFolder),
+    ];
+    for (at, kind) in cases {
+        let disk = closed();
+        let hand = Arc::new(LosesCache::at_sync_of(in_folder(at)));
+        let log = InHand::open(storage(&disk), &hand);
+        let kept = log.append(event(3)).unwrap();
+        hand.arm();
+        let told = thread::scope(|scope| {
+            let checkpoint = scope.spawn(|| log.checkpoint());
+            hand.wait_until_under_way();
+            disk.fail(FaultPlan::nth(0).of_kind(kind).dropping_dirty_data());
+            let told = log.append(event(4)).map(|receipt| receipt.seq);
+            let checkpoint = checkpoint.join().unwrap();
+            assert!(matches!(checkpoint, Err(CheckpointError::Halted(_))), "{at}: {checkpoint:?}");
+            told
+        });
+        let error = told.expect_err("its sync came after one that failed");
+        assert!(error.is_indeterminate(), "{at}: {error}");
+        assert!(log.halted().is_some());
+        assert!(log.append(event(5)).is_err());
+        assert!(log.close().is_err());
+        assert_eq!(*hand.after.lock().unwrap(), Vec::<PathBuf>::new(), "{at}");
+        for state in disk.crash_states(50) {
+            let left = disk.after_crash(&state);
+            let log = open(&left);
+            assert!(log.records() > kept.seq, "{at}: what was acknowledged before is gone");
+            log.append(event(99)).unwrap();
+            log.close().unwrap();
+            drop(assert_log_is_sound(&storage(&left), FOLDER, &[]));
+        }
+    }
+}
+
+/// Counts syncs that are under way, and gives others the time to begin theirs.
+#[derive(Default)]
+struct CountsSyncs {
+    under_way: AtomicUsize,
+    made: AtomicUsize,
+    overlapped: AtomicBool,
+}
+
+impl Hand for CountsSyncs {
+    fn sync(&self, _path: &Path, sync: &dyn Fn() -> io::Result<()>) -> io::Result<()> {
+        let others = self.under_way.fetch_add(1, Ordering::SeqCst);
+        for _ in 0..TURNS {
+            if self.under_way.load(Ordering::SeqCst) > 1 {
+                break;
+            }
+            thread::yield_now();
+        }
+        let synced = sync();
+        if others > 0 {
+            self.overlapped.store(true, Ordering::SeqCst);
+        }
+        self.made.fetch_add(1, Ordering::SeqCst);
+        self.under_way.fetch_sub(1, Ordering::SeqCst);
+        synced
+    }
+}
+
+#[test]
+fn no_two_syncs_of_a_log_are_under_way_at_once() {
+    let disk = closed();
+    let hand = Arc::new(CountsSyncs::default());
+    let log = InHand::open(storage(&disk), &hand);
+    let appending = AtomicUsize::new(2);
+    thread::scope(|scope| {
+        for first in [100, 200] {
+            let (log, appending) = (&log, &appending);
+            scope.spawn(move || {
+                // Enough for a rotation, whose checkpoint is made by who appends.
+                for number in first..first + 60 {
+                    log.append(event(number)).unwrap();
+                }
+                appending.fetch_sub(1, Ordering::SeqCst);
+            });
+        }
+        while appending.load(Ordering::SeqCst) > 0 {
+            log.checkpoint().unwrap();
+        }
+    });
+    log.close().unwrap();
+    assert!(!hand.overlapped.load(Ordering::SeqCst));
+    assert!(hand.made.load(Ordering::SeqCst) > 60, "{hand:?}", hand = hand.made);
+    drop(assert_log_is_sound(&storage(&disk), FOLDER, &[]));
+}

@@ -1,0 +1,57 @@
+//! The sync of somebody else that takes the failure of the journal upon itself, staged.
+//!
+//! Once the log has written a group, the device fails all writes to the journal, and no other. Then the file system is
+//! synced by somebody else: the group's bytes come to their blocks, the transaction that says so can't be written, and the
+//! journal is given up, of which they are told. Another sync of the same file then says success, if the kernel is one that
+//! does: that is looked at and told. The log's own comes next.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::others_sync::Somebody;
+use super::told::word;
+
+/// Syncs that nobody waits for.
+const NONE: u64 = u64::MAX;
+
+/// Which sync of records it comes before.
+#[derive(Debug)]
+pub(super) struct Stage {
+    /// Syncs of records that are still to come before it.
+    left: AtomicU64,
+    tell: File,
+}
+
+impl Stage {
+    /// Not before it is set.
+    pub(super) fn new(tell: File) -> Self {
+        Self { left: AtomicU64::new(NONE), tell }
+    }
+
+    /// It comes before the sync of records that is the `nth` from now on, from 0.
+    pub(super) fn set(&self, nth: u64) {
+        self.left.store(nth, Ordering::Relaxed);
+    }
+
+    /// Plays it, where this is the sync that it comes before; `somebody` stands beside the records.
+    pub(super) fn comes(&self, somebody: &Somebody) -> io::Result<()> {
+        let less = |left: u64| if left == NONE { None } else { Some(left.wrapping_sub(1)) };
+        if self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less) != Ok(0) {
+            return Ok(());
+        }
+        self.say(word::BREAKS)?;
+        let theirs = somebody.syncs();
+        let again = somebody.syncs_file();
+        let what = match (theirs, again) {
+            (Ok(()), _) => "theirs succeeded",
+            (Err(_), Err(_)) => "the next failed too",
+            (Err(_), Ok(())) => word::MET,
+        };
+        self.say(&format!("{} {what}", word::STAGED))
+    }
+
+    fn say(&self, line: &str) -> io::Result<()> {
+        (&self.tell).write_all(format!("{line}\n").as_bytes())
+    }
+}

@@ -57,8 +57,9 @@ def counts(lcov):
 def code_of(file):
     """The lines of a file up to its test code."""
     lines = Path(file).read_text().splitlines()
-    for number, line in enumerate(lines[:-1]):
-        if TEST_CODE.fullmatch(line) and re.match(r"(pub(\(.*\))? )?mod \w+ \{", lines[number + 1]):
+    for number, line in enumerate(lines):
+        behind = (line for line in lines[number + 1 :] if not line.startswith("#["))
+        if TEST_CODE.fullmatch(line) and re.match(r"(pub(\(.*\))? )?mod \w+ \{", next(behind, "")):
             return lines[:number]
     return lines
 

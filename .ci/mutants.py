@@ -59,17 +59,17 @@ def messages(output):
     return [json.loads(line) for line in output.splitlines() if line.startswith("{")]
 
 
-def list_mutants(numbers, since):
-    mutants, where = [], []
-    if since:
-        diff = HERE / "since.diff"
-        diff.write_bytes(subprocess.run(["git", "diff", since, "--", "crates"], check=True, stdout=subprocess.PIPE).stdout)
-        where = ["--in-diff", diff]
+def listed(*where):
+    mutants = []
     for package in PACKAGES:
         command = ["cargo", "mutants", "--list", "--json", "-p", package, *where]
         # It lists nothing, not an empty list, where a diff is no package's.
-        listed = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout or "[]")
-        mutants += [mutant for mutant in listed if SCOPE.match(mutant["file"])]
+        mutants += json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout or "[]")
+    return [mutant for mutant in mutants if SCOPE.match(mutant["file"])]
+
+
+def list_mutants(numbers, since):
+    mutants = listed()
     lines = {file: (ROOT / file).read_text().splitlines() for file in {mutant["file"] for mutant in mutants}}
     seen = Counter()
     for mutant in mutants:
@@ -84,6 +84,11 @@ def list_mutants(numbers, since):
         mutant["key"] = f"{mutant['file']}: {mutant['what']}"
         # The same as ever, so that what was recorded keeps its meaning.
         mutant["number"] = numbers.setdefault(mutant["key"], len(numbers))
+    if since:
+        diff = HERE / "since.diff"
+        diff.write_bytes(subprocess.run(["git", "diff", since, "--", "crates"], check=True, stdout=subprocess.PIPE).stdout)
+        names = {mutant["name"] for mutant in listed("--in-diff", diff)}
+        mutants = [mutant for mutant in mutants if mutant["name"] in names]
     return mutants
 
 
@@ -408,6 +413,10 @@ def main():
     arguments = parser.parse_args()
     arguments.alone = arguments.alone or bool(arguments.since)
     HERE.mkdir(parents=True, exist_ok=True)
+    if arguments.alone:
+        # What is known of all of them stays as it is.
+        global STATE, RECORD
+        STATE, RECORD = HERE / "alone-state.json", HERE / "alone-record.json"
     state = load(arguments.fresh)
     mutants = list_mutants(state["numbers"], arguments.since)
     if arguments.alone:

@@ -18,6 +18,7 @@ mod elsewhere;
 pub(crate) mod evidence;
 pub(crate) mod finding;
 mod ground;
+mod medium;
 mod notes;
 mod place;
 mod plan;

@@ -4,6 +4,7 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use indelible::storage::{Access, Lock, LockError, Medium, Privacy, Stat, Storage, StorageFile};
 
@@ -13,12 +14,13 @@ pub(crate) struct BadSectors {
     disk: Arc<dyn Storage>,
     path: PathBuf,
     bad: Vec<Range<u64>>,
+    refused: Arc<AtomicU64>,
 }
 
 impl BadSectors {
     /// `disk`, with these bytes of the file at `path` lost.
     pub(crate) fn of(disk: Arc<dyn Storage>, path: impl Into<PathBuf>, bad: Range<u64>) -> Self {
-        Self { disk, path: path.into(), bad: vec![bad] }
+        Self { disk, path: path.into(), bad: vec![bad], refused: Arc::default() }
     }
 
     /// More of them.
@@ -26,12 +28,18 @@ impl BadSectors {
         self.bad.push(bad);
         self
     }
+
+    /// How many reads failed so far.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
 }
 
 #[derive(Debug)]
 struct BadFile {
     file: Box<dyn StorageFile>,
     bad: Vec<Range<u64>>,
+    refused: Arc<AtomicU64>,
 }
 
 impl Storage for BadSectors {
@@ -46,7 +54,7 @@ impl Storage for BadSectors {
         if path != self.path {
             return Ok(file);
         }
-        Ok(Box::new(BadFile { file, bad: self.bad.clone() }))
+        Ok(Box::new(BadFile { file, bad: self.bad.clone(), refused: Arc::clone(&self.refused) }))
     }
     fn create_new(&self, path: &Path, privacy: Privacy) -> io::Result<Box<dyn StorageFile>> {
         self.disk.create_new(path, privacy)
@@ -96,6 +104,7 @@ impl StorageFile for BadFile {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         let end = offset + u64::try_from(buf.len()).unwrap();
         if self.bad.iter().any(|bad| offset < bad.end && bad.start < end) {
+            self.refused.fetch_add(1, Ordering::Relaxed);
             return Err(io::Error::from_raw_os_error(5));
         }
         self.file.read_at(buf, offset)

@@ -64,6 +64,91 @@ fn wherever_bytes_cannot_be_read_receipts_are_no_reason_not_to_verify_the_rest()
 }
 
 #[test]
+fn behind_bytes_that_cannot_be_read_each_receipt_is_held_against_its_record() {
+    let (disk, kept) = large();
+    let bytes = active(&disk);
+    let (mut bad_at, mut line) = (bytes.len() / 3, 0);
+    bad_at = bad_at.next_multiple_of(4_096);
+    let feeds: Vec<usize> = memchr::memchr_iter(b'\n', &bytes).collect();
+    // Of the line that ends behind it, and of those on both sides of it.
+    let of_line = |at: usize| feeds.partition_point(|feed| *feed < at);
+    let at = u64::try_from(bad_at).unwrap();
+    for apart in [of_line(bad_at) - 1, of_line(bad_at + 4_096) + 1, of_line(bad_at + 4_096) + 100] {
+        let mut kept = kept.clone();
+        // The genesis has no receipt.
+        line = apart - 1;
+        kept[line].hash = kept[0].hash;
+        let told = verify(bad(&disk, at..at + 4_096), &kept);
+        let differs = (Problem::ReceiptHashDiffers, Some(kept[line].seq));
+        assert_eq!(faults(&told).len(), 2, "{told}");
+        assert!(faults(&told).contains(&differs), "{told}");
+    }
+    assert!(line > 0);
+}
+
+#[test]
+fn records_that_no_checkpoint_covers_are_not_missing_for_bytes_that_cannot_be_read_before_them() {
+    let disk = crate::scene::disk();
+    let log = AuditLog::create_on(storage(&disk), FOLDER, crate::scene::options()).unwrap();
+    let kept: Vec<_> = (0..40).map(|n| log.append(crate::scene::event(n)).unwrap()).collect();
+    let uncovered = disk.fork();
+    drop(log);
+    let told = verify(bad(&uncovered, 4_096..8_192), &kept);
+    let missing: Vec<_> = faults(&told).into_iter().filter(|fault| fault.0 == MISSING).collect();
+    // Those that stood there are all that is not there.
+    assert!(missing.iter().all(|(_, seq)| seq.unwrap() < 10), "{told}");
+    let more = told
+        .findings
+        .iter()
+        .flat_map(|f| &f.evidence)
+        .filter(|text| text.contains("more receipts"));
+    assert!(more.count() <= 1, "{told}");
+}
+
+#[test]
+fn a_search_that_meets_bytes_that_cannot_be_read_is_not_tried_again_at_each_line() {
+    let (disk, kept) = large();
+    let size = u64::try_from(active(&disk).len()).unwrap();
+    let middle = size / 2 / 4_096 * 4_096;
+    let bad =
+        BadSectors::of(storage(&disk), in_folder("audit.log"), middle - 65_536..middle + 65_536);
+    let bad = Arc::new(bad);
+    let two = [kept[10], kept[COUNT - 100]];
+    let disk: Arc<dyn Storage> = Arc::<BadSectors>::clone(&bad);
+    let alone = {
+        verify(Arc::clone(&disk), &[]);
+        bad.refused()
+    };
+    let told = verify(disk, &two);
+    assert_eq!(told.anchors.receipts, 2, "{told}");
+    assert!(bad.refused() - alone < 2 * alone + 20, "{} and {alone}", bad.refused());
+}
+
+#[test]
+fn a_read_that_fails_only_while_receipts_are_compared_is_an_error_also_beside_receipts_of_another_log()
+ {
+    let disk = crate::scene::disk();
+    let own = append(&disk, FOLDER, 200);
+    let kept = [append(&disk, "/logs/other", 3), own].concat();
+    let mut errors = 0;
+    for nth in 0.. {
+        let disk = disk.fork();
+        disk.fail(FaultPlan::nth(nth).of_kind(OperationKind::ReadAt).on_path("audit/audit.log"));
+        let verifier = Verifier::on(storage(&disk), FOLDER).with_receipts(receipts(&kept));
+        let told = verifier.verify();
+        if disk.faults_struck() == 0 {
+            break;
+        }
+        match told {
+            Ok(told) => assert!(told.findings.iter().all(|f| f.problem != MISSING), "{told}"),
+            Err(VerifyError::Io(_)) => errors += 1,
+            Err(e) => panic!("{nth}: {e}"),
+        }
+    }
+    assert!(errors > 0);
+}
+
+#[test]
 fn a_receipt_far_behind_bytes_that_cannot_be_read_is_held_against_its_record() {
     let (disk, kept) = large();
     let mut kept = [kept[0], kept[COUNT - 500]];

@@ -111,9 +111,98 @@ fn a_tail_of_which_not_all_can_be_read_is_damage_and_not_torn() {
     bytes[lost..lost + 512].fill(0);
     disk.write_file(in_folder("audit.log"), bytes).unwrap();
     let told = look(&disk, "audit.log", 16_384..20_480);
-    assert_eq!(faults(&told), [(Problem::Unreadable, "audit.log", 16_384)], "{told}");
+    let torn = (Problem::NulRun, "audit.log", u64::try_from(whole.len()).unwrap());
+    assert_eq!(faults(&told), [torn, (Problem::Unreadable, "audit.log", 16_384)], "{told}");
+    assert!(told.findings.iter().all(|found| found.class != FindingClass::Tampering), "{told}");
     assert!(told.findings.iter().all(|found| found.problem != Problem::TailTorn), "{told}");
-    assert_eq!(told.next_seq, Some(4), "{told}");
+}
+
+#[test]
+fn a_line_too_long_for_a_record_is_told_and_passed_over_also_where_bytes_behind_it_cannot_be_read()
+{
+    let disk = closed();
+    let whole = disk.read_file(in_folder("audit.log")).unwrap();
+    let mut head = crate::scene::Head::of(&whole);
+    let long = vec![b'x'; 1_500_000];
+    let mut bytes = [&whole[..], &long, b"\n"].concat();
+    for _ in 0..20 {
+        bytes.extend(head.record());
+    }
+    let bad = (u64::try_from(bytes.len()).unwrap() - 8_192) / 4_096 * 4_096;
+    disk.write_file(in_folder("audit.log"), bytes).unwrap();
+    let told = look(&disk, "audit.log", bad..bad + 4_096);
+    let at = u64::try_from(whole.len()).unwrap();
+    let found = [(Problem::NotARecord, "audit.log", at), (Problem::Unreadable, "audit.log", bad)];
+    assert_eq!(faults(&told)[..2], found, "{told}");
+    assert_eq!(told.findings[0].class, FindingClass::Tampering, "{told}");
+    assert!(told.records > 15, "{told}");
+}
+
+#[test]
+fn bytes_that_cannot_be_read_twice_within_one_line_are_two_places() {
+    let mut log = Composed::begun();
+    let text = "z".repeat(60_000);
+    log.event();
+    log.record_with(&format!(
+        r#""actor":"a","action":"b","resource":"c","metadata":{{"x":"{text}"}}"#
+    ));
+    for _ in 0..3 {
+        log.event();
+    }
+    let disk = log.write();
+    let told = look_at(bad(&disk, "audit.log", 12_288..16_384).and(32_768..36_864));
+    let found = [12_288, 32_768].map(|at| (Problem::Unreadable, "audit.log", at));
+    assert_eq!(faults(&told), found, "{told}");
+    assert_eq!(told.records, 5, "{told}");
+}
+
+#[test]
+fn a_read_that_fails_once_is_no_reason_to_call_anything_changed() {
+    let disk = closed();
+    let mut bytes = disk.read_file(in_folder("audit.log")).unwrap();
+    // More than the longest record.
+    bytes.resize(bytes.len() + 1_300_000, 0);
+    bytes.extend(b"\nx\n");
+    disk.write_file(in_folder("audit.log"), bytes).unwrap();
+    let places = |report: &Report| -> Vec<_> {
+        let changed = report.findings.iter().filter(|f| f.class == FindingClass::Tampering);
+        changed.map(|finding| (finding.problem, finding.offset)).collect()
+    };
+    let before = places(&verify(&storage(&disk), Path::new(FOLDER), &[]));
+    for nth in 0.. {
+        let disk = disk.fork();
+        disk.fail(FaultPlan::nth(nth).of_kind(OperationKind::ReadAt).on_path("audit.log"));
+        let told = Verifier::on(storage(&disk), FOLDER).verify();
+        if disk.faults_struck() == 0 {
+            break;
+        }
+        if let Ok(told) = told {
+            assert!(places(&told).iter().all(|place| before.contains(place)), "{nth}: {told}");
+        }
+    }
+}
+
+#[test]
+fn a_bit_that_made_a_line_feed_is_damage_also_where_bytes_soon_behind_the_line_cannot_be_read() {
+    let disk = crate::scene::disk();
+    let log = AuditLog::create_on(storage(&disk), FOLDER, crate::scene::options()).unwrap();
+    // One bit away from a line feed.
+    let text = format!(r#"{{"x":"{}"}}"#, "J".repeat(1_200));
+    for _ in 0..40 {
+        log.append(Event::new("a", "b", "c").metadata_raw(&text)).unwrap();
+    }
+    log.close().unwrap();
+    let mut bytes = disk.read_file(in_folder("audit.log")).unwrap();
+    let starts: Vec<_> = memchr::memchr_iter(b'\n', &bytes).map(|end| end + 1).collect();
+    let line = starts.windows(2).rev().find(|line| line[1] < 32_768).unwrap().to_vec();
+    assert_eq!(bytes[line[0] + 700], b'J');
+    bytes[line[0] + 700] = b'\n';
+    disk.write_file(in_folder("audit.log"), bytes).unwrap();
+    let told = look(&disk, "audit.log", 32_768..36_864);
+    let first = &told.findings[0];
+    let at = u64::try_from(line[0]).unwrap();
+    assert_eq!((first.offset, first.class), (Some(at), FindingClass::Damage), "{told}");
+    assert_eq!(faults(&told).len(), 2, "{told}");
 }
 
 #[test]

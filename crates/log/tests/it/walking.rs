@@ -5,8 +5,8 @@ use std::path::Path;
 
 use indelible::format::chain::{Hash, LINK_SUFFIX_SIZE, Link, seal};
 use indelible::format::record::LINE_SIZE_MAX;
-use indelible::storage::simulated::SimulatedDisk;
-use indelible::{Finding, FindingClass, Problem, Report, Verdict};
+use indelible::storage::simulated::{OperationKind, SimulatedDisk};
+use indelible::{Finding, FindingClass, Problem, Report, Verdict, Verifier};
 
 use crate::checker::verify;
 use crate::composed::Composed;
@@ -373,4 +373,26 @@ fn only_a_record_that_follows_is_whole_but_for_its_line_feed() {
         disk.write_file(in_folder("audit.log"), [&whole[..], &record].concat()).unwrap();
         assert_torn(&disk, whole.len(), 18, &format!("{} bytes, {kind}", record.len()));
     }
+}
+
+#[test]
+fn many_lines_that_are_no_records_do_not_cost_a_tail_each() {
+    let disk = crate::scene::closed();
+    let mut bytes = crate::scene::active(&disk);
+    let mut head = Head::of(&bytes);
+    for _ in 0..300 {
+        bytes.extend(head.record_with(r#""actor":"a","action":"b","resource":"c""#));
+        bytes.extend(b"\0\n");
+    }
+    let size = u64::try_from(bytes.len()).unwrap();
+    crate::scene::write_active(&disk, bytes);
+    let before = disk.operation_count();
+    let told = Verifier::on(storage(&disk), FOLDER).verify().unwrap();
+    assert_eq!(told.verdict(), Verdict::Broken, "{told}");
+    let reads = disk
+        .operations()
+        .into_iter()
+        .filter(|operation| operation.index >= before && operation.kind == OperationKind::ReadAt);
+    let read: u64 = reads.map(|operation| operation.size).sum();
+    assert!(read < 40 * size, "{read} bytes were read of {size}");
 }

@@ -5,10 +5,8 @@
 //!
 //! Invariant: what many receipts show is one finding of each problem, at the first record, with how many more there are.
 
-use std::cmp::Ordering;
-
-use indelible_format::chain::{Hash, Link};
-use indelible_format::record::{Head, parse_head};
+use indelible_format::chain::Hash;
+use indelible_format::record::Head;
 use indelible_format::seeded::{self, Bug};
 use indelible_format::tree::leaf_hash;
 
@@ -19,9 +17,9 @@ use super::super::finding::{Finding, MIXED_UP, Problem};
 use super::super::ground::End;
 use super::super::plan::{Plan, Planned};
 use super::super::rows::{HASH_SIZE, Row};
+use super::reading::Reading;
 use super::receipts::{Kept, Receipts};
 use super::{Anchoring, Held};
-use crate::lines::{Line, Lines, Source};
 use crate::segment::Segment;
 
 /// Records that it reads over rather than seeks past.
@@ -40,6 +38,7 @@ pub(super) fn compare(
         leaves: Row::open(held.ground.storage, held.ground.layout, 0)?,
         foreign: foreign(receipts, held, out),
         broken: out.has_fault(),
+        unreadable: out.of(Problem::Unreadable).next().is_some(),
         shown: Vec::new(),
         told: *told,
     };
@@ -105,6 +104,8 @@ struct Comparison<'a> {
     foreign: Vec<bool>,
     /// Whether the walk found a fault, which may explain that a record is not to be had.
     broken: bool,
+    /// Whether it found bytes that can't be read.
+    unreadable: bool,
     shown: Vec<Shown>,
     told: Anchoring,
 }
@@ -134,60 +135,47 @@ impl Shown {
 impl Comparison<'_> {
     /// Compares the receipts of records that one segment should hold. `false` where it was stopped.
     ///
-    /// What can't be read is for the walk to report, and no error where it found a fault.
+    /// What can't be read is for the walk to report, and no error where it did.
     fn segment(
         &mut self,
         planned: &Planned,
         segment: &Segment,
         wanted: &[Kept],
     ) -> Result<bool, VerifyError> {
-        let end = planned.size.min(segment.size);
-        // Where it can't search, it reads line by line.
-        let seek = |seq: u64| segment.seek(end, |head| head.seq.cmp(&seq)).unwrap_or(0);
+        let mut reading = Reading::of(segment, planned.size.min(segment.size));
         let mut wanted = wanted;
         let Some(first) = wanted.first() else { return Ok(true) };
-        let lines_from = |at| Lines::new(segment.file.as_ref(), Source::Cache, at, end);
-        let mut reading = lines_from(seek(first.seq));
+        reading.seek(first.seq);
         while let Some(next) = wanted.first() {
             if self.held.progress.is_stopped() {
                 return Ok(false);
             }
-            let (offset, bytes) = match reading.next_line() {
-                Ok(Some(Line::Whole { offset, bytes } | Line::Unterminated { offset, bytes })) => {
-                    (offset, bytes)
+            let line = match reading.next_line(next.seq) {
+                Err(e) if !self.unreadable => return Err(segment.read_failure(e).into()),
+                Err(_) => {
+                    reading.pass_over();
+                    continue;
                 }
-                // What the walk could read, nobody may call missing.
-                Err(e) if !self.broken => return Err(segment.read_failure(e).into()),
-                Ok(Some(Line::TooLong { .. }) | None) | Err(_) => break,
+                Ok(None) => break,
+                Ok(Some(line)) => line,
             };
-            let Ok(head) = parse_head(bytes) else { continue };
-            match head.seq.cmp(&next.seq) {
-                Ordering::Less if next.seq - head.seq > NEAR => {
-                    let at = seek(next.seq);
-                    if at > offset {
-                        reading = lines_from(at);
-                    }
+            let Some(head) = &line.head else { continue };
+            if head.seq < next.seq {
+                if next.seq - head.seq > NEAR {
+                    reading.seek(next.seq);
                 }
-                Ordering::Less => {}
-                Ordering::Equal => {
-                    let (of_it, rest) = wanted.split_at(before(wanted, head.seq + 1));
-                    wanted = rest;
-                    // Where sectors are lost, the link may be of a later record than the head.
-                    let whole = memchr::memchr(0, bytes).is_none();
-                    let tied = Link::split(bytes).ok().filter(|_| whole);
-                    let Some(hash) = tied.map(|tied| tied.hash) else {
-                        self.all_absent(of_it);
-                        continue;
-                    };
-                    for kept in of_it {
-                        self.record(&planned.name(), offset, &head, &hash, kept);
-                    }
-                }
-                Ordering::Greater => {
-                    let (absent, rest) = wanted.split_at(before(wanted, head.seq));
-                    wanted = rest;
-                    self.all_absent(absent);
-                }
+                continue;
+            }
+            let (absent, rest) = wanted.split_at(before(wanted, head.seq));
+            self.all_absent(absent);
+            let (of_it, rest) = rest.split_at(before(rest, head.seq + 1));
+            wanted = rest;
+            let Some(hash) = line.hash else {
+                self.all_absent(of_it);
+                continue;
+            };
+            for kept in of_it {
+                self.record(&planned.name(), line.offset, head, &hash, kept);
             }
         }
         self.all_absent(wanted);

@@ -9,6 +9,7 @@
 
 mod held;
 mod kept;
+mod reading;
 mod receipts;
 
 use indelible_format::checkpoint::{Checkpoint, spell_root};

@@ -7,7 +7,6 @@
 //! - memory does not grow with the log.
 
 mod lost;
-mod medium;
 mod record;
 mod runs;
 mod unfit;
@@ -21,11 +20,11 @@ use indelible_format::chain::Hash;
 use indelible_format::record::{DecodeError, Depth, LINE_SIZE_MAX, Record};
 use indelible_format::time::Timestamp;
 
-use self::medium::{next_line, unreadable_range};
 use super::VerifyError;
 use super::collect::Findings;
 use super::finding::{Finding, Problem};
 use super::ground::{End, Ground};
+use super::medium::{next_line, unreadable_range};
 use super::place::Place;
 use super::plan::Plan;
 use super::policy::Policy;
@@ -35,7 +34,7 @@ use super::stretches::Stretches;
 use super::tree::Tree;
 use crate::lines::{Line, Lines, Source};
 use crate::segment::{Segment, to_u64};
-use crate::tail::lost_sectors;
+use crate::tail::{Tail, classify};
 
 /// The record before.
 #[derive(Clone, Copy, Debug)]
@@ -188,7 +187,7 @@ impl<'a> Walk<'a> {
                 Span::End => return,
                 Span::At(offset) => from = offset,
                 Span::Unreadable { at, why } => {
-                    let bad = unreadable_range(current, at);
+                    let bad = unreadable_range(current.segment, current.size, at);
                     // What stands before the bytes that can't be read.
                     let mut at = at;
                     while let Span::At(offset) = self.span(current, at, bad.start, out) {
@@ -196,7 +195,7 @@ impl<'a> Walk<'a> {
                     }
                     out.add(self.unreadable(current, &bad, why));
                     self.gap = true;
-                    from = next_line(current, bad.end);
+                    from = next_line(current.segment, current.size, bad.end);
                 }
             }
         }
@@ -257,7 +256,7 @@ impl<'a> Walk<'a> {
         if self.torn(current, offset, out) {
             return Span::End;
         }
-        let next = next_line(current, offset);
+        let next = next_line(current.segment, current.size, offset);
         // Of two records whose border is lost, neither is longer than the longest.
         let end = next.min(offset + 2 * to_u64(LINE_SIZE_MAX));
         let window = match current.segment.read_range(offset, end) {
@@ -300,14 +299,19 @@ impl<'a> Walk<'a> {
                 Next::Line
             }
             Err(error) => {
-                // Only then is the tail read, so that many bad lines don't cost many tails.
-                if lost_sectors(line, offset).is_some() && self.torn(current, offset, out) {
+                if may_be_torn(line, offset) && self.torn(current, offset, out) {
                     return Next::Segment;
                 }
                 self.bad(current, offset, line, &error, out)
             }
         }
     }
+}
+
+/// Whether a whole line can be the beginning of a torn tail, as its own bytes tell: only then is the tail read, so that
+/// many bad lines don't cost many tails.
+fn may_be_torn(line: &[u8], offset: u64) -> bool {
+    memchr::memchr(0, line).is_some() && classify(&[line, b"\n"].concat(), offset) != Tail::NotTorn
 }
 
 /// How much is checked, what was scanned ahead of the walk, and who watches.

@@ -14,8 +14,8 @@ use super::super::collect::Findings;
 use super::super::count::records;
 use super::super::evidence::{MENDED_SIZE_MAX, one_flipped_bit};
 use super::super::finding::{Finding, FindingClass, Problem};
+use super::super::medium::unreadable_range;
 use super::super::place::Place;
-use super::medium::unreadable_range;
 use super::{Current, Last, Next, Walk};
 use crate::segment::to_u64;
 use crate::tail::{TAIL_READ_SIZE, Tail, classify};
@@ -40,9 +40,12 @@ impl Walk<'_> {
         let finding = self.finding_of(current, offset, line, error);
         if line.len() <= MENDED_SIZE_MAX && self.mended < MENDED_MAX {
             self.mended += 1;
-            // The line may go on behind what is a line feed now. Where that can't be read, the line alone is tried.
-            let end = offset + to_u64(MENDED_SIZE_MAX + 1);
-            let window = current.segment.read_range(offset, end.min(current.size));
+            // The line may go on behind what is a line feed now, as far as that can be read.
+            let end = current.size.min(offset + to_u64(MENDED_SIZE_MAX + 1));
+            let window = current.segment.read_range(offset, end).or_else(|_| {
+                let end = unreadable_range(current.segment, current.size, offset).start;
+                current.segment.read_range(offset, end)
+            });
             let window = window.unwrap_or_else(|_| line.to_vec());
             if let Some(mended) = one_flipped_bit(&window, line.len())
                 && let Ok(record) = Record::parse(&mended.line)
@@ -193,15 +196,8 @@ impl Walk<'_> {
             return false;
         }
         let end = (offset + to_u64(TAIL_READ_SIZE)).min(current.size);
-        let rest = match current.segment.read_range(offset, end) {
-            Ok(rest) => rest,
-            Err(failure) => {
-                // What kind of tail it is nobody can tell, and nothing behind it is covered.
-                let bad = unreadable_range(current, offset);
-                out.add(self.unreadable(current, &bad, failure.source));
-                return true;
-            }
-        };
+        // Where not all of it can be read nobody can tell that it is one: then it is judged like any other line.
+        let Ok(rest) = current.segment.read_range(offset, end) else { return false };
         let place = Place { file: Arc::clone(&current.file), offset, seq: next };
         let size = current.size - offset;
         match classify(&rest, offset) {

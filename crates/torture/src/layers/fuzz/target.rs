@@ -58,6 +58,7 @@ impl Target {
         std::fs::create_dir_all(&artifacts).context("no folder for artifacts")?;
         let seeds = files(corpus)?;
         let program = repository.join(format!("fuzz/target/{TRIPLE}/release/{}", self.name));
+        ensure!(program.is_file(), "{} was not built", program.display());
         let mut command = Command::new("sh");
         command.args(["-c", FORKED, "sh"]).arg(&program);
         command.args([

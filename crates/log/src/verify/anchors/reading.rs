@@ -1,7 +1,7 @@
 //! Reads on in a segment, over what can't be read and what is no line of a log.
 //!
-//! Invariant: it goes forward only, but for lines before bytes that can't be read, so that however a file is made it comes
-//! to its end.
+//! Invariant: it goes forward only, but for lines before bytes that can't be read, once each time, so that however a file is
+//! made it comes to its end.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use indelible_format::record::{Head, parse_head};
 
 use super::super::medium::{next_line, unreadable_range};
 use crate::lines::{Line, Lines, Source};
-use crate::segment::{Segment, to_u64};
+use crate::segment::Segment;
 
 /// A line, and what it says.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub(super) struct Reading<'s> {
     segment: &'s Segment,
     size: u64,
     lines: Lines<'s>,
-    /// Where the next line begins.
+    /// Where the last line begins that was read.
     at: u64,
     /// Where to go on at the end of these lines, which is before bytes that can't be read.
     behind: Option<u64>,
@@ -69,15 +69,12 @@ impl<'s> Reading<'s> {
     pub(super) fn next_line(&mut self, wanted: u64) -> io::Result<Option<Read>> {
         loop {
             let next = match self.lines.next_line()? {
-                Some(Line::Whole { offset, bytes }) => {
-                    self.at = offset + to_u64(bytes.len() + 1);
-                    return Ok(Some(Read::of(offset, bytes, wanted)));
-                }
-                Some(Line::Unterminated { offset, bytes }) if self.behind.is_none() => {
+                Some(Line::Whole { offset, bytes } | Line::Unterminated { offset, bytes }) => {
+                    self.at = offset;
                     return Ok(Some(Read::of(offset, bytes, wanted)));
                 }
                 Some(Line::TooLong { offset }) => next_line(self.segment, self.size, offset),
-                Some(Line::Unterminated { .. }) | None => match self.behind {
+                None => match self.behind {
                     Some(behind) => behind,
                     None => return Ok(None),
                 },

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use indelible::storage::Storage;
-use indelible::storage::simulated::{FaultPlan, OperationKind, SimulatedDisk};
+use indelible::storage::simulated::{FaultPlan, Operation, OperationKind, SimulatedDisk};
 use indelible::{
     AuditLog, Event, FindingClass, Options, Problem, Receipt, Report, Verdict, Verifier,
     VerifyError,
@@ -103,6 +103,17 @@ fn records_that_no_checkpoint_covers_are_not_missing_for_bytes_that_cannot_be_re
         .flat_map(|f| &f.evidence)
         .filter(|text| text.contains("more receipts"));
     assert!(more.count() <= 1, "{told}");
+}
+
+#[test]
+fn a_disk_that_gives_only_a_page_at_a_time_brings_the_comparison_to_its_end() {
+    let (disk, kept) = large();
+    let large = |operation: &Operation| operation.size > 4_096;
+    let reads = FaultPlan::nth(0).of_kind(OperationKind::ReadAt).on_path("audit.log");
+    disk.fail(reads.matching(large).from_then_on());
+    let told = verify(storage(&disk), &kept);
+    assert_eq!(told.findings.first().unwrap().problem, Problem::Unreadable, "{told}");
+    assert!(told.findings.iter().all(|f| f.problem != Problem::ReceiptHashDiffers), "{told}");
 }
 
 #[test]

@@ -106,6 +106,21 @@ fn records_that_no_checkpoint_covers_are_not_missing_for_bytes_that_cannot_be_re
 }
 
 #[test]
+fn a_record_that_lost_its_end_is_not_compared_by_the_link_of_a_later_one() {
+    let (disk, kept) = large();
+    let whole = active(&disk);
+    for at in (51_200..61_440).step_by(512) {
+        let mut bytes = whole.clone();
+        // The end of one record, and the beginning of another.
+        bytes[at..at + 512].fill(0);
+        write_active(&disk, bytes);
+        let told = verify(storage(&disk), &kept);
+        assert_eq!(told.findings.first().unwrap().problem, Problem::NulRun, "{told}");
+        assert!(told.findings.iter().all(|f| f.class != FindingClass::Tampering), "{told}");
+    }
+}
+
+#[test]
 fn a_disk_that_gives_only_a_page_at_a_time_brings_the_comparison_to_its_end() {
     let (disk, kept) = large();
     let large = |operation: &Operation| operation.size > 4_096;

@@ -3,135 +3,25 @@
 //! The device here is one that loses its cache with a flush that fails, and has nothing to write at the next: that one
 //! succeeds, and what was written before the first is not there. It tells only whoever asked for the first.
 
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
+use indelible::storage::Storage;
 use indelible::storage::simulated::{FaultPlan, OperationKind};
-use indelible::storage::{Access, Lock, LockError, Medium, Privacy, Stat, Storage, StorageFile};
 use indelible::{AuditLog, CheckpointError};
 
 use crate::checker::assert_log_is_sound;
+use crate::in_hand::{Hand, InHand};
 use crate::scene::*;
 
 /// How many turns a sync leaves to others for beginning theirs.
 const TURNS: usize = 2_000;
 
-/// Has each write and sync in hand.
-trait Hand: Send + Sync + 'static {
-    fn was_written(&self, _path: &Path) {}
-    /// Makes the sync, or does not.
-    fn sync(&self, path: &Path, sync: &dyn Fn() -> io::Result<()>) -> io::Result<()>;
-}
-
-/// A disk whose writes and syncs a [`Hand`] sees.
-struct InHand<H> {
-    disk: Arc<dyn Storage>,
-    hand: Arc<H>,
-}
-
-impl<H: Hand> InHand<H> {
-    fn open(disk: Arc<dyn Storage>, hand: &Arc<H>) -> AuditLog {
-        let storage = Arc::new(Self { disk, hand: Arc::clone(hand) });
-        AuditLog::open_on(storage, FOLDER, options()).unwrap()
-    }
-
-    fn file(&self, path: &Path, file: Box<dyn StorageFile>) -> Box<dyn StorageFile> {
-        let (path, hand) = (path.to_path_buf(), Arc::clone(&self.hand));
-        Box::new(FileInHand { file, path, hand })
-    }
-}
-
-struct FileInHand<H> {
-    file: Box<dyn StorageFile>,
-    path: PathBuf,
-    hand: Arc<H>,
-}
-
-impl<H> fmt::Debug for InHand<H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.disk.fmt(f)
-    }
-}
-
-impl<H> fmt::Debug for FileInHand<H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.file.fmt(f)
-    }
-}
-
-impl<H: Hand> Storage for InHand<H> {
-    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
-        self.disk.list(folder)
-    }
-    fn stat(&self, path: &Path) -> io::Result<Stat> {
-        self.disk.stat(path)
-    }
-    fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn StorageFile>> {
-        Ok(self.file(path, self.disk.open(path, access)?))
-    }
-    fn create_new(&self, path: &Path, privacy: Privacy) -> io::Result<Box<dyn StorageFile>> {
-        Ok(self.file(path, self.disk.create_new(path, privacy)?))
-    }
-    fn create_folder(&self, path: &Path) -> io::Result<()> {
-        self.disk.create_folder(path)
-    }
-    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        self.hand.sync(folder, &|| self.disk.sync_folder(folder))
-    }
-    fn sync_outer_folder(&self, folder: &Path) -> io::Result<()> {
-        self.hand.sync(folder, &|| self.disk.sync_outer_folder(folder))
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.disk.rename(from, to)
-    }
-    fn replace(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.disk.replace(from, to)
-    }
-    fn unlink(&self, path: &Path) -> io::Result<()> {
-        self.disk.unlink(path)
-    }
-    fn remove_folder(&self, path: &Path) -> io::Result<()> {
-        self.disk.remove_folder(path)
-    }
-    fn lock(&self, path: &Path, holder: &str) -> Result<Box<dyn Lock>, LockError> {
-        self.disk.lock(path, holder)
-    }
-    fn lock_untouched(&self, path: &Path) -> Result<Option<Box<dyn Lock>>, LockError> {
-        self.disk.lock_untouched(path)
-    }
-    fn medium(&self, folder: &Path) -> io::Result<Medium> {
-        self.disk.medium(folder)
-    }
-}
-
-impl<H: Hand> StorageFile for FileInHand<H> {
-    fn append(&self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.append(bytes);
-        self.hand.was_written(&self.path);
-        written
-    }
-    fn allocate(&self, offset: u64, size: u64) -> io::Result<()> {
-        self.file.allocate(offset, size)
-    }
-    fn sync_data(&self) -> io::Result<()> {
-        self.hand.sync(&self.path, &|| self.file.sync_data())
-    }
-    fn truncate(&self, size: u64) -> io::Result<()> {
-        self.file.truncate(size)
-    }
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.file.read_at(buf, offset)
-    }
-    fn read_medium_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.file.read_medium_at(buf, offset)
-    }
-    fn stat(&self) -> io::Result<Stat> {
-        self.file.stat()
-    }
+fn open_in_hand<H: Hand>(disk: Arc<dyn Storage>, hand: &Arc<H>) -> AuditLog {
+    AuditLog::open_on(Arc::new(InHand::new(disk, hand)), FOLDER, options()).unwrap()
 }
 
 /// How far the sync that fails has come.
@@ -211,7 +101,7 @@ fn what_is_written_while_another_sync_fails_is_not_acknowledged_and_nothing_is_s
     for (at, kind) in cases {
         let disk = closed();
         let hand = Arc::new(LosesCache::at_sync_of(in_folder(at)));
-        let log = InHand::open(storage(&disk), &hand);
+        let log = open_in_hand(storage(&disk), &hand);
         let kept = log.append(event(3)).unwrap();
         hand.arm();
         let told = thread::scope(|scope| {
@@ -271,7 +161,7 @@ impl Hand for CountsSyncs {
 fn no_two_syncs_of_a_log_are_under_way_at_once() {
     let disk = closed();
     let hand = Arc::new(CountsSyncs::default());
-    let log = InHand::open(storage(&disk), &hand);
+    let log = open_in_hand(storage(&disk), &hand);
     let appending = AtomicUsize::new(2);
     thread::scope(|scope| {
         for first in [100, 200] {

@@ -122,8 +122,8 @@ fn opening(error: &OpenError, dir: &Path) -> Option<String> {
         }
         OpenError::Checkpoint { cause: CheckpointError::Refused(obstacle) } => room(obstacle),
         OpenError::Locked { .. } => {
-            "one process appends at a time: wait for it, or stop it; where it is `indelible serve`, append through it: \
-             --server http://127.0.0.1:8600; reading and verifying work meanwhile"
+            "one process appends at a time: wait for it, or stop it; where it is a service, append through it: --server and \
+             where it says that it is; reading and verifying work meanwhile"
                 .to_owned()
         }
         OpenError::KeyMissing { key } => format!(

@@ -8,10 +8,11 @@ use crate::layout::Layout;
 use crate::storage::{Lock, LockError, Storage};
 
 /// What the lock file says of its holder.
-pub(crate) fn holder() -> String {
+pub(crate) fn holder(purpose: Option<&str>) -> String {
     let program = std::env::args_os().next().unwrap_or_default();
     let name = Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned();
-    format!("process {} ({name})", std::process::id())
+    let purpose = purpose.map(|purpose| format!(", {purpose}")).unwrap_or_default();
+    format!("process {} ({name}){purpose}", std::process::id())
 }
 
 /// Takes the log's lock, or says who holds it.

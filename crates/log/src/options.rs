@@ -33,6 +33,7 @@ pub struct Options {
     pub(crate) last_timestamp: LastTimestamp,
     pub(crate) idempotency: Idempotency,
     pub(crate) observer: Option<Arc<dyn Observer>>,
+    pub(crate) purpose: Option<String>,
 }
 
 impl Default for Options {
@@ -53,6 +54,7 @@ impl Default for Options {
             last_timestamp: LastTimestamp::Refuse,
             idempotency: Idempotency::default(),
             observer: None,
+            purpose: None,
         }
     }
 }
@@ -162,6 +164,14 @@ impl Options {
     #[must_use]
     pub fn with_observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observer = Some(observer);
+        self
+    }
+
+    /// What this process is for, such as `a service at http://127.0.0.1:8600`: who meets the lock is told it after the name and
+    /// the id of the process. All of that is shown up to 200 bytes.
+    #[must_use]
+    pub fn with_purpose(mut self, purpose: impl Into<String>) -> Self {
+        self.purpose = Some(purpose.into());
         self
     }
 

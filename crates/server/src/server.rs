@@ -102,12 +102,13 @@ impl Server {
         config.validate()?;
         // What is wrong with addresses and certificates is known before a log is touched.
         let listeners = Listeners::bind(&config).await?;
+        let url = listeners.url(&config);
         let opening = tokio::task::spawn_blocking(move || {
             let metrics = Metrics::new(config.logs.iter().map(|log| log.name.as_str()));
             let certificates = Certificates::load(&config, &metrics)?;
             let oversight = Arc::new(Oversight::new(&config.limits));
             let authenticator = Authenticator::new(&config, &oversight)?;
-            let logs = Logs::open(&config, &metrics, storages)?;
+            let logs = Logs::open(&config, &metrics, storages, url.as_deref())?;
             let service = Service::new(config, logs, authenticator, oversight, metrics);
             Ok::<_, StartError>((service, certificates))
         });

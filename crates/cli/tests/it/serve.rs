@@ -138,7 +138,7 @@ fn with_a_file_a_missing_log_is_an_error_and_nothing_is_made() {
 fn who_holds_the_log_or_the_port_is_said_and_how_to_go_on() {
     let place = tempfile::tempdir().expect("a folder");
     let mut serving = Serving::start(place.path(), &[]);
-    serving.address();
+    let address = serving.address();
     let run =
         |args: &[&str]| indelible().current_dir(place.path()).args(args).output().expect("it runs");
     for args in [
@@ -148,8 +148,11 @@ fn who_holds_the_log_or_the_port_is_said_and_how_to_go_on() {
         let output = run(args);
         let told = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1));
-        let holder = format!("held by process {}", serving.child.id());
-        assert!(told.contains(&holder) && told.contains("--server http://"), "{told}");
+        let holder = format!(
+            "held by process {} (indelible), a service at http://{address}\n",
+            serving.child.id()
+        );
+        assert!(told.contains(&holder) && told.contains("--server "), "{told}");
     }
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();

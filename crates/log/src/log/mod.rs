@@ -110,8 +110,9 @@ impl AuditLog {
         let layout = layout_of(folder.as_ref())?;
         check_parent(storage.as_ref(), &layout)?;
         check_medium(storage.as_ref(), &layout, layout.parent(), &options)?;
-        let created = creation::create(&storage, &layout, &options, &holder())
-            .map_err(|error| not_made(storage.as_ref(), &layout, &options, error))?;
+        let created =
+            creation::create(&storage, &layout, &options, &holder(options.purpose.as_deref()))
+                .map_err(|error| not_made(storage.as_ref(), &layout, &options, error))?;
         let mut log = Self::open_locked(storage, layout, &options, created.lock)?;
         log.recovery.removed_left_over = created.removed_left_over;
         Ok(log)
@@ -135,7 +136,7 @@ impl AuditLog {
         check_is_log(storage.as_ref(), &layout)?;
         check_medium(storage.as_ref(), &layout, layout.folder(), &options)?;
         check_files(storage.as_ref(), &layout)?;
-        let lock = take_lock(storage.as_ref(), &layout, &holder())?;
+        let lock = take_lock(storage.as_ref(), &layout, &holder(options.purpose.as_deref()))?;
         sync_name(storage.as_ref(), &layout)?;
         Self::open_locked(storage, layout, &options, lock)
     }

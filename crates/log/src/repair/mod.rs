@@ -101,7 +101,7 @@ impl Repair {
         check_is_log(storage.as_ref(), &layout)?;
         check_medium(storage.as_ref(), &layout, layout.folder(), &options)?;
         check_files(storage.as_ref(), &layout)?;
-        let lock = take_lock(storage.as_ref(), &layout, &holder())?;
+        let lock = take_lock(storage.as_ref(), &layout, &holder(None))?;
         let plan = RepairPlan::default();
         let mut repair = Self { storage, layout, options, lock, survey: None, plan };
         repair.make_plan()?;

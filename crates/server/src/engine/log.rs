@@ -50,12 +50,14 @@ pub(crate) struct Log {
     follows: Arc<Semaphore>,
 }
 
-/// On what a log is, and who measures it.
+/// On what a log is, who measures it, and where it is served.
 #[derive(Debug, Default)]
 pub(crate) struct Site {
     /// This machine's files, where `None`.
     pub(crate) storage: Option<Arc<dyn Storage>>,
     pub(crate) metrics: Option<Arc<LogMetrics>>,
+    /// Where callers reach the service.
+    pub(crate) url: Option<String>,
 }
 
 /// Whether appends are taken.
@@ -83,7 +85,10 @@ impl Log {
             Some(metrics) => vec![Arc::<Growth>::clone(&growth), Arc::<LogMetrics>::clone(metrics)],
             None => vec![Arc::<Growth>::clone(&growth)],
         };
-        let options = options(config).with_observer(Arc::new(Watchers(watchers)));
+        let mut options = options(config).with_observer(Arc::new(Watchers(watchers)));
+        if let Some(url) = site.url {
+            options = options.with_purpose(format!("a service at {url}"));
+        }
         let mut is_new = false;
         let opened = match AuditLog::open_on(on(), &config.folder, options.clone()) {
             Err(OpenError::NotFound { folder }) if !config.create => {

@@ -88,7 +88,7 @@ pub enum LogError {
 }
 
 impl Logs {
-    /// Opens all logs; blocks.
+    /// Opens all logs, for a service at `url`; blocks.
     ///
     /// # Errors
     /// [`LogError`], where one of them is not there or can't be read. A log that is refused for appending is none: it
@@ -97,11 +97,13 @@ impl Logs {
         config: &Config,
         metrics: &Metrics,
         mut storages: Storages,
+        url: Option<&str>,
     ) -> Result<Self, LogError> {
         let mut by_name = BTreeMap::new();
         for log in &config.logs {
             let storage = storages.remove(&log.name);
-            let site = Site { storage, metrics: metrics.log(&log.name).cloned() };
+            let metrics = metrics.log(&log.name).cloned();
+            let site = Site { storage, metrics, url: url.map(str::to_owned) };
             by_name.insert(log.name.clone(), Arc::new(Log::open(log, &config.limits, site)?));
         }
         let default = by_name

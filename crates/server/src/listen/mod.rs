@@ -17,7 +17,7 @@ pub(crate) mod tls;
 mod unix;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -77,6 +77,24 @@ impl Listeners {
     pub(crate) fn places(&self) -> Vec<String> {
         let unix = self.unix.iter().map(|socket| format!("unix:{}", socket.file.path().display()));
         self.addresses.iter().map(ToString::to_string).chain(unix).collect()
+    }
+
+    /// Where the command on this machine reaches the logs (`--server`): the first of the addresses, or else the Unix socket.
+    pub(crate) fn url(&self, config: &Config) -> Option<String> {
+        let Some(mut address) = self.addresses.first().copied() else {
+            return self
+                .unix
+                .as_ref()
+                .map(|socket| format!("unix:{}", socket.file.path().display()));
+        };
+        if address.ip().is_unspecified() {
+            address.set_ip(match address {
+                SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+                SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+            });
+        }
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
+        Some(format!("{scheme}://{address}"))
     }
 
     /// Serves on them until the service stops; the file of the Unix socket is there as long as what is returned.

@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 use indelible::{Query, Reader};
-use indelible_server::client::{Client, Following};
+use indelible_server::Code;
+use indelible_server::client::{Client, ClientError, Following};
 use indelible_server::proto::v1;
 use signal_hook::consts::SIGINT;
 
@@ -107,8 +108,20 @@ async fn over_the_wire(client: &Client, count: u64, follow: bool) -> anyhow::Res
             ..v1::QueryRequest::default()
         };
         let mut found = client.query(last);
-        while let Some(record) = found.next().await? {
-            output.line(&record.line)?;
+        loop {
+            match found.next().await {
+                Ok(Some(record)) => output.line(&record.line)?,
+                Ok(None) => break,
+                // Behind a fault that it can't go on behind, it has nothing more.
+                Err(fault) if follow && is_data_loss(&fault) => {
+                    output.flush()?;
+                    render::warning(fault);
+                }
+                Err(error) => {
+                    output.flush()?;
+                    return Err(error.into());
+                }
+            }
         }
     }
     output.flush()?;
@@ -119,15 +132,21 @@ async fn over_the_wire(client: &Client, count: u64, follow: bool) -> anyhow::Res
     Ok(Exit::Fine)
 }
 
-/// Prints records until somebody interrupts or nobody reads.
+/// Whether a place of the log could not be read.
+fn is_data_loss(error: &ClientError) -> bool {
+    error.code() == Some(Code::DataLoss.as_str())
+}
+
+/// Prints records until somebody interrupts or nobody reads; what can't be read is told, once for each place.
 async fn print_what_comes(mut following: Following, output: &mut Output) -> anyhow::Result<()> {
     let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
     let mut looks = tokio::time::interval(Reader::FOLLOW_INTERVAL);
+    let mut behind = None;
     loop {
         let mut next = std::pin::pin!(following.next());
         let record = loop {
             tokio::select! {
-                record = &mut next => break record?,
+                record = &mut next => break record,
                 pressed = &mut interrupted => return pressed.context("could not wait for Ctrl-C"),
                 _ = looks.tick() => {
                     if !render::wait(Duration::ZERO) {
@@ -136,7 +155,15 @@ async fn print_what_comes(mut following: Following, output: &mut Output) -> anyh
                 }
             }
         };
-        output.line(&record.line)?;
+        match record {
+            Ok(record) => output.line(&record.line)?,
+            // Each time that is further on, whatever the service says.
+            Err(fault) if is_data_loss(&fault) && fault.resume() > behind => {
+                behind = fault.resume();
+                render::warning(fault);
+            }
+            Err(error) => return Err(error.into()),
+        }
         output.flush()?;
     }
 }

@@ -1,9 +1,12 @@
 //! The commands that speak to a running service: they print what they print of a folder.
 
+use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 
+use indelible_server::client::{Client, ConnectOptions};
 use indelible_server::config::LogConfig;
+use indelible_server::proto::v1;
 use indelible_server::{Config, Server};
 use tokio::runtime::Runtime;
 
@@ -202,6 +205,60 @@ fn a_query_goes_on_behind_a_line_that_is_no_record() {
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), "20\n".into()));
     let output = service.run("verify", &["--json"]);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    service.stop();
+}
+
+#[test]
+fn a_tail_goes_on_behind_lines_that_are_no_records() {
+    let log = Log::new();
+    log.append(events(0, 20), &[]);
+    let path = log.folder().join("audit.log");
+    let mut lines = log.lines();
+    for damaged in [8, 15] {
+        lines[damaged] = "x".repeat(lines[damaged].len());
+    }
+    write(&path, (lines.join("\n") + "\n").as_bytes());
+    lines.retain(|line| !line.starts_with('x'));
+    let service = Service::over(&log);
+    let mut tail = Command::new(env!("CARGO_BIN_EXE_indelible"))
+        .args(["tail", "--server", &service.url, "-f", "-n", "15"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let mut printed = BufReader::new(tail.stdout.take().expect("a pipe")).lines();
+    let mut next = || printed.next().expect("a line").expect("text");
+    for line in &lines[6..] {
+        assert_eq!(next(), *line);
+    }
+    let interrupted = Command::new("kill").args(["-INT", &tail.id().to_string()]).status();
+    assert!(interrupted.is_ok_and(|status| status.success()));
+    let ended = tail.wait_with_output().expect("its end");
+    let told = text(&ended.stderr);
+    assert_eq!((ended.status.code(), told.matches("no record").count()), (Some(0), 2), "{told}");
+    // Without -f it ends at the first, as of a folder.
+    assert_eq!(service.run("tail", &["-n", "15"]).status.code(), Some(1));
+    service.stop();
+}
+
+#[test]
+fn what_is_damaged_while_it_is_followed_is_told_and_gone_behind() {
+    let log = Log::new();
+    log.append(events(0, 20), &[]);
+    let path = log.folder().join("audit.log");
+    let mut lines = log.lines();
+    lines[8] = "x".repeat(lines[8].len());
+    write(&path, (lines.join("\n") + "\n").as_bytes());
+    let service = Service::over(&log);
+    let options = ConnectOptions::new(service.url.parse().expect("a URL"));
+    let client = service.runtime.block_on(async { Client::new(&options).expect("a client") });
+    let mut following = client.tail(v1::TailRequest { from_seq: Some(6), ..Default::default() });
+    let mut next = || service.runtime.block_on(following.next());
+    let seqs = [next(), next()].map(|record| record.expect("a record").seq);
+    assert_eq!(seqs, [6, 7]);
+    let fault = next().expect_err("a fault");
+    assert_eq!((fault.code(), fault.resume()), (Some("data_loss"), Some(9)));
+    assert_eq!(next().expect("a record").seq, 9);
     service.stop();
 }
 

@@ -169,7 +169,9 @@ impl Following {
     /// `from_seq` was given.
     ///
     /// # Errors
-    /// [`ClientError`], where trying again makes no sense or did not help.
+    /// [`ClientError`], where trying again makes no sense or did not help. Where it says that a place of the log can't be
+    /// read (the code `data_loss`) and the service knows what is behind it ([`ClientError::resume`]), the next call goes on
+    /// there.
     pub async fn next(&mut self) -> Result<v1::Record, ClientError> {
         loop {
             let error = match self.try_next().await {
@@ -181,11 +183,11 @@ impl Following {
                 Err(error) => error,
             };
             self.answers = None;
-            if error.pause().is_none() {
-                return Err(error);
-            }
             if let Some(resume) = error.resume() {
                 self.request.from_seq = Some(resume);
+            }
+            if error.pause().is_none() {
+                return Err(error);
             }
             let Some(pause) = self.pauses.next(&error) else { return Err(error) };
             tokio::time::sleep(pause).await;

@@ -70,6 +70,21 @@ impl IntoResponse for ApiError {
     }
 }
 
+/// An error as the bytes of HTTP/1.1, where nothing that speaks HTTP is behind a connection yet; it ends with them.
+pub(crate) fn last_answer(error: &ApiError) -> Vec<u8> {
+    let body = serde_json::to_string(&Problem::of(error)).unwrap_or_default();
+    let retry_after =
+        error.retry_after.map(|pause| format!("{RETRY_AFTER}: {}\r\n", whole_seconds(pause)));
+    format!(
+        "HTTP/1.1 {}\r\n{CONTENT_TYPE}: application/problem+json\r\n{}content-length: {}\r\nconnection: close\r\n\r\n\
+         {body}",
+        error.code.http(),
+        retry_after.unwrap_or_default(),
+        body.len(),
+    )
+    .into_bytes()
+}
+
 /// Rounded up: who comes a little too early is refused again.
 fn whole_seconds(pause: Duration) -> u64 {
     let seconds = pause.as_secs();

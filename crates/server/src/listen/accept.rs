@@ -6,7 +6,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
@@ -20,6 +20,8 @@ use super::connection;
 use super::exchange::{Counted, Routes};
 use super::tls::Certificates;
 use crate::auth::Peer;
+use crate::error::{ApiError, Code};
+use crate::http::problem::last_answer;
 use crate::metrics::Step;
 use crate::service::Service;
 
@@ -30,8 +32,10 @@ const ADMIN_CONNECTIONS_MAX: usize = 64;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// What is written to whom the limit refuses, before anything was read. A client of HTTP/2 sees that it is none.
-const REFUSAL: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\ncontent-length: 0\r\n\
-    connection: close\r\n\r\n";
+static REFUSAL: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let text = "as many connections are open as may be (limits.connections_max); try again";
+    last_answer(&ApiError::new(Code::TooMany, text))
+});
 
 /// What is behind a listener.
 #[derive(Clone, Debug)]
@@ -119,7 +123,7 @@ pub(super) async fn accept_unix(listener: UnixListener, door: Door) {
     let mut troubles = Troubles::default();
     while let Some((stream, _)) = door.next(&mut troubles, || listener.accept()).await {
         let Some(place) = door.place() else {
-            drop(stream.try_write(REFUSAL));
+            drop(stream.try_write(&REFUSAL));
             continue;
         };
         door.tasks.spawn(unix(stream, door.clone(), place));
@@ -132,7 +136,7 @@ fn refuse(stream: &TcpStream, tls: bool) {
         // Nothing readable can be said before a handshake; no state of it is kept.
         drop(stream.set_zero_linger());
     } else {
-        drop(stream.try_write(REFUSAL));
+        drop(stream.try_write(&REFUSAL));
     }
 }
 

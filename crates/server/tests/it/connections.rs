@@ -31,10 +31,13 @@ async fn a_connection_beyond_the_limit_is_refused_at_once_and_the_others_go_on()
     second.send(GET).await;
     assert_eq!(second.answer().await.status(), "404");
 
-    let refused = Raw::connect(running.address()).await.rest().await;
-    let refused = String::from_utf8(refused).unwrap();
-    assert!(refused.starts_with("HTTP/1.1 429 "), "{refused}");
-    assert!(refused.contains("retry-after: 1\r\n"), "{refused}");
+    let mut refused = Raw::connect(running.address()).await;
+    let answer = refused.answer().await;
+    assert_eq!(answer.status(), "429", "{answer:?}");
+    assert!(answer.head.contains("retry-after: 1\r\n"), "{answer:?}");
+    assert!(answer.head.contains("content-type: application/problem+json\r\n"), "{answer:?}");
+    assert!(answer.body.contains("\"code\":\"too_many\""), "{answer:?}");
+    assert_eq!(refused.rest().await, b"");
 
     first.send(GET).await;
     assert_eq!(first.answer().await.status(), "404");

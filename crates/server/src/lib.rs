@@ -6,6 +6,7 @@
 //! a record: there is none.
 
 mod admin;
+mod answers;
 mod append;
 pub mod auth;
 pub mod client;

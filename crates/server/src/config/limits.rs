@@ -11,6 +11,9 @@ pub struct Limits {
     pub request_size_max: usize,
     /// Bytes of all request bodies that are on their way, over all connections.
     pub bodies_size_max: usize,
+    /// Bytes of all answers that were read from logs and that clients have not taken, over all connections; what followers
+    /// wait for is not among them.
+    pub answers_size_max: usize,
     /// Events of one batch.
     pub batch_events_max: usize,
     /// Bytes of all headers of one request.
@@ -38,6 +41,7 @@ impl Default for Limits {
         Self {
             request_size_max: 4 << 20,
             bodies_size_max: 256 << 20,
+            answers_size_max: 256 << 20,
             batch_events_max: 1000,
             header_size_max: 16 << 10,
             connections_max: 4096,

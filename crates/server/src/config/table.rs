@@ -70,7 +70,7 @@ const FORMATS: Kind = Kind::Choice(&["text", "json"]);
 
 /// The keys of the service itself.
 #[rustfmt::skip]
-pub(super) static SERVICE: [Key<Draft>; 34] = [
+pub(super) static SERVICE: [Key<Draft>; 35] = [
     Key::optional("default_log", Kind::Text, |d| &mut d.default_log,
         "the log that requests mean which name none; needed where there are several and none is called `default`"),
     Key::new("listen.tcp", Kind::Texts, |d| &mut d.service.listen.tcp,
@@ -97,6 +97,8 @@ pub(super) static SERVICE: [Key<Draft>; 34] = [
         "bytes of one body over HTTP, of one message over gRPC"),
     Key::new("limits.bodies_size_max", size(MIB, 64 * GIB), |d| &mut d.service.limits.bodies_size_max,
         "bytes of all bodies that are on their way, over all connections"),
+    Key::new("limits.answers_size_max", size(4 * MIB, 64 * GIB), |d| &mut d.service.limits.answers_size_max,
+        "bytes of all answers that clients have not taken yet, over all connections; beyond it reads are refused"),
     Key::new("limits.batch_events_max", count(1, 100_000), |d| &mut d.service.limits.batch_events_max,
         "events of one batch"),
     Key::new("limits.header_size_max", size(8 * KIB, MIB), |d| &mut d.service.limits.header_size_max,

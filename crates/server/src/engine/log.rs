@@ -13,6 +13,7 @@ use indelible::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::debug;
 
+use crate::answers::Answers;
 use crate::config::{Limits, LogConfig};
 use crate::engine::LogError;
 use crate::engine::growth::Growth;
@@ -48,14 +49,17 @@ pub(crate) struct Log {
     reads: Arc<Semaphore>,
     /// Reads of followers under way, bounded for themselves.
     follows: Arc<Semaphore>,
+    /// What was read and is not taken yet, bounded together with that of the other logs.
+    answers: Answers,
 }
 
-/// On what a log is, who measures it, and where it is served.
-#[derive(Debug, Default)]
+/// On what a log is, who measures and counts it, and where it is served.
+#[derive(Debug)]
 pub(crate) struct Site {
     /// This machine's files, where `None`.
     pub(crate) storage: Option<Arc<dyn Storage>>,
     pub(crate) metrics: Option<Arc<LogMetrics>>,
+    pub(crate) answers: Answers,
     /// Where callers reach the service.
     pub(crate) url: Option<String>,
 }
@@ -129,6 +133,7 @@ impl Log {
             prover,
             reads: Arc::new(Semaphore::new(limits.reads_max)),
             follows: Arc::new(Semaphore::new((limits.reads_max / 4).max(1))),
+            answers: site.answers,
         })
     }
 
@@ -212,11 +217,13 @@ impl Log {
     /// Reads on a thread that may block, of which there is a bounded number.
     ///
     /// # Errors
-    /// [`Code::TooMany`] where that number is reached; and what `work` says.
+    /// [`Code::TooMany`] where that number is reached, or clients have not taken what was read for them; and what `work`
+    /// says.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Reader, &Prover) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
+        self.answers.check()?;
         let Ok(turn) = Arc::clone(&self.reads).try_acquire_owned() else {
             return Err(ApiError::new(
                 Code::TooMany,
@@ -276,6 +283,11 @@ impl Log {
             return;
         }
         self.growth.beyond(count).await;
+    }
+
+    /// Counts what is answered of it.
+    pub(crate) fn answers(&self) -> &Answers {
+        &self.answers
     }
 
     /// Why it takes no appends, if it does not.

@@ -20,6 +20,7 @@ use indelible::{OpenError, ProveError, ReadError};
 pub(crate) use self::log::{Log, Site, validate};
 pub(crate) use self::queued::Queued;
 pub(crate) use self::unready::Unready;
+use crate::answers::Answers;
 use crate::config::Config;
 use crate::error::{ApiError, Code};
 use crate::metrics::Metrics;
@@ -32,6 +33,7 @@ pub(crate) type Storages = BTreeMap<String, Arc<dyn Storage>>;
 pub(crate) struct Logs {
     by_name: BTreeMap<String, Arc<Log>>,
     default: Arc<Log>,
+    answers: Answers,
 }
 
 /// Why a log could not be opened at all: not even for reading.
@@ -99,18 +101,20 @@ impl Logs {
         mut storages: Storages,
         url: Option<&str>,
     ) -> Result<Self, LogError> {
+        let answers = Answers::new(config.limits.answers_size_max);
         let mut by_name = BTreeMap::new();
         for log in &config.logs {
             let storage = storages.remove(&log.name);
             let metrics = metrics.log(&log.name).cloned();
-            let site = Site { storage, metrics, url: url.map(str::to_owned) };
+            let site =
+                Site { storage, metrics, answers: answers.clone(), url: url.map(str::to_owned) };
             by_name.insert(log.name.clone(), Arc::new(Log::open(log, &config.limits, site)?));
         }
         let default = by_name
             .get(&config.default_log)
             .map(Arc::clone)
             .ok_or_else(|| LogError::NoDefault { name: config.default_log.clone() })?;
-        Ok(Self { by_name, default })
+        Ok(Self { by_name, default, answers })
     }
 
     /// The log that a request names; an empty name is the default one.
@@ -126,6 +130,11 @@ impl Logs {
             error.field = Some("log".to_owned());
             error
         })
+    }
+
+    /// Counts what is answered of all of them.
+    pub(crate) fn answers(&self) -> &Answers {
+        &self.answers
     }
 
     /// All of them, by name.

@@ -15,6 +15,7 @@ use tonic::codegen::Service as _;
 
 use crate::auth::layer::let_in;
 use crate::error::{ApiError, Code};
+use crate::grpc::counted::Counted;
 use crate::grpc::scan::Many;
 use crate::grpc::{Audit, scan, status};
 use crate::metrics::Protocol;
@@ -68,7 +69,7 @@ impl Methods {
             };
         }
         let Ok(response) = self.server.call(request).await;
-        explained(response.map(Body::new))
+        explained(Counted::of(response, self.service.logs.answers()).map(Body::new))
     }
 }
 

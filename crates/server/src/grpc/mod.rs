@@ -3,6 +3,7 @@
 //! It decides nothing: what both protocols share is in `append` and `engine`.
 
 mod append;
+mod counted;
 mod guard;
 mod health;
 mod prove;
@@ -13,9 +14,11 @@ pub(crate) mod status;
 mod stream;
 
 use axum::Router;
+use prost::Message;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
+use self::counted::Made;
 pub(crate) use self::guard::Methods;
 use crate::auth::Caller;
 use crate::error::ApiError;
@@ -55,6 +58,18 @@ fn caller<T>(request: &Request<T>) -> Result<Caller, ApiError> {
     caller.ok_or_else(|| ApiError::internal("a request that nobody authenticated"))
 }
 
+impl Audit {
+    /// An answer with a message that may be large.
+    fn answer<M: Message>(&self, message: M) -> Response<M> {
+        let made = self.service.logs.answers().hold(message.encoded_len());
+        let mut response = Response::new(message);
+        if let Some(made) = made {
+            response.extensions_mut().insert(Made::new(made));
+        }
+        response
+    }
+}
+
 #[tonic::async_trait]
 impl AuditService for Audit {
     type AppendStreamStream = stream::Appending;
@@ -74,7 +89,7 @@ impl AuditService for Audit {
         request: Request<v1::AppendBatchRequest>,
     ) -> Result<Response<v1::AppendBatchResponse>, Status> {
         let caller = caller(&request)?;
-        Ok(Response::new(append::batch(&self.service, &caller, request.into_inner()).await?))
+        Ok(self.answer(append::batch(&self.service, &caller, request.into_inner()).await?))
     }
 
     async fn append_stream(
@@ -90,7 +105,7 @@ impl AuditService for Audit {
         request: Request<v1::GetRecordRequest>,
     ) -> Result<Response<v1::GetRecordResponse>, Status> {
         let caller = caller(&request)?;
-        Ok(Response::new(read::one(&self.service, &caller, request.into_inner()).await?))
+        Ok(self.answer(read::one(&self.service, &caller, request.into_inner()).await?))
     }
 
     async fn query(
@@ -114,7 +129,7 @@ impl AuditService for Audit {
         request: Request<v1::GetCheckpointRequest>,
     ) -> Result<Response<v1::GetCheckpointResponse>, Status> {
         let caller = caller(&request)?;
-        Ok(Response::new(prove::checkpoint(&self.service, &caller, request.into_inner()).await?))
+        Ok(self.answer(prove::checkpoint(&self.service, &caller, request.into_inner()).await?))
     }
 
     async fn get_inclusion_proof(
@@ -122,7 +137,7 @@ impl AuditService for Audit {
         request: Request<v1::GetInclusionProofRequest>,
     ) -> Result<Response<v1::GetInclusionProofResponse>, Status> {
         let caller = caller(&request)?;
-        Ok(Response::new(prove::inclusion(&self.service, &caller, request.into_inner()).await?))
+        Ok(self.answer(prove::inclusion(&self.service, &caller, request.into_inner()).await?))
     }
 
     async fn get_consistency_proof(
@@ -130,6 +145,6 @@ impl AuditService for Audit {
         request: Request<v1::GetConsistencyProofRequest>,
     ) -> Result<Response<v1::GetConsistencyProofResponse>, Status> {
         let caller = caller(&request)?;
-        Ok(Response::new(prove::consistency(&self.service, &caller, request.into_inner()).await?))
+        Ok(self.answer(prove::consistency(&self.service, &caller, request.into_inner()).await?))
     }
 }

@@ -6,6 +6,7 @@ use http::{HeaderValue, StatusCode, Uri};
 use indelible::format::proof::growth::GrowthBundle;
 use utoipa::openapi::{ContentBuilder, ResponseBuilder};
 
+use crate::engine::Log;
 use crate::error::{ApiError, Code};
 use crate::http::document::{Operation, required, schemas};
 use crate::http::parameters::{Known, Parameters};
@@ -22,7 +23,7 @@ pub(super) async fn record(
     _: NoParameters,
 ) -> Result<Response, ApiError> {
     let proof = log.read(move |_, prover| Ok(prover.record(seq)?.to_string())).await?;
-    Ok(text(proof))
+    Ok(text(proof, &log))
 }
 
 /// The newest signed checkpoint.
@@ -31,7 +32,7 @@ pub(super) async fn checkpoint(
     _: NoParameters,
 ) -> Result<Response, ApiError> {
     let checkpoint = log.read(|_, prover| Ok(prover.checkpoint()?.note.to_string())).await?;
-    Ok(text(checkpoint))
+    Ok(text(checkpoint, &log))
 }
 
 /// A proof that the log only grew since it had `from` records.
@@ -47,11 +48,11 @@ pub(super) async fn consistency(Readable(log): Readable, uri: Uri) -> Result<Res
     let proof =
         log.read(move |reader, prover| growth::consistency(reader, prover, from, None)).await?;
     let bundle = GrowthBundle::new(proof.from, proof.hashes, proof.checkpoint.note);
-    Ok(text(bundle.to_string()))
+    Ok(text(bundle.to_string(), &log))
 }
 
-fn text(body: String) -> Response {
-    let mut response = Response::new(body.into());
+fn text(body: String, log: &Log) -> Response {
+    let mut response = Response::new(log.answers().counted(body).into());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, TEXT);
     // Each leads to the newest checkpoint, of which there is soon a newer one.

@@ -15,6 +15,7 @@ use axum::extract::{Extension, FromRequestParts, Request};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
@@ -24,6 +25,7 @@ use tokio::sync::Semaphore;
 use utoipa::openapi::path::HttpMethod;
 use utoipa::openapi::{ContentBuilder, Paths, ResponseBuilder};
 
+use crate::answers::Answers;
 use crate::auth::layer::Authenticating;
 use crate::engine::Log;
 use crate::error::{ApiError, Code};
@@ -32,7 +34,8 @@ use crate::http::proofs::{self, TEXT};
 use crate::http::request::{NoParameters, named_log, part};
 use crate::service::Service;
 
-/// What part of all reads those may take who need no name: they must not keep out who has one.
+/// What part of all reads, and of answers that wait to be taken, those may have who need no name: they must not keep out who
+/// has one.
 const SHARE: usize = 4;
 
 const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
@@ -45,12 +48,22 @@ const TREES: [Prefix; 3] = [Prefix::ROOT, Prefix::DEFAULT, Prefix::NAMED];
 /// A log whose tree is public.
 struct Public {
     log: Arc<Log>,
-    reads: Arc<Semaphore>,
+    share: Arc<Share>,
+}
+
+/// What is bounded for all public trees together.
+struct Share {
+    reads: Semaphore,
+    answers: Answers,
 }
 
 /// The paths of a tree.
 pub(super) fn routes(service: &Service) -> Router<Service> {
-    let reads = (service.config.limits.reads_max / SHARE).max(1);
+    let limits = &service.config.limits;
+    let share = Share {
+        reads: Semaphore::new((limits.reads_max / SHARE).max(1)),
+        answers: Answers::new(limits.answers_size_max / SHARE),
+    };
     let named = |state: &Service| {
         get(proofs::checkpoint)
             .route_layer(Authenticating::before_routes(state))
@@ -63,21 +76,21 @@ pub(super) fn routes(service: &Service) -> Router<Service> {
     for prefix in TREES {
         routes = routes.route(&format!("{}/tile/{{*tile}}", prefix.path), get(tile));
     }
-    routes.layer(Extension(Arc::new(Semaphore::new(reads))))
+    routes.layer(Extension(Arc::new(share)))
 }
 
 impl FromRequestParts<Service> for Public {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, ApiError> {
-        let reads = parts.extensions.get::<Arc<Semaphore>>().map(Arc::clone);
-        let reads = reads.ok_or_else(|| ApiError::internal("the public tree has no reads"))?;
+        let share = parts.extensions.get::<Arc<Share>>().map(Arc::clone);
+        let share = share.ok_or_else(|| ApiError::internal("the public tree has no share"))?;
         // A log that is not public looks like one that is not there.
         let log = named_log(parts, service).await.ok().filter(|log| log.config().public_tree);
         let log = log.ok_or_else(|| {
             ApiError::new(Code::NotFound, "there is no log here whose tree is public (public_tree)")
         })?;
-        Ok(Self { log, reads })
+        Ok(Self { log, share })
     }
 }
 
@@ -86,11 +99,19 @@ impl Public {
         &self,
         work: impl FnOnce(&Reader, &Prover) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let Ok(_turn) = self.reads.try_acquire() else {
+        self.share.answers.check()?;
+        let Ok(_turn) = self.share.reads.try_acquire() else {
             let text = "as many reads of public trees are under way as may be; try again";
             return Err(ApiError::new(Code::TooMany, text));
         };
         self.log.read(work).await
+    }
+
+    fn response(&self, bytes: impl Into<Bytes>, kind: HeaderValue, kept: HeaderValue) -> Response {
+        let mut response = Response::new(self.share.answers.counted(bytes).into());
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+        response.headers_mut().insert(CACHE_CONTROL, kept);
+        response
     }
 }
 
@@ -120,7 +141,7 @@ async fn checkpoint_for_all(
 
 async fn checkpoint(public: Public, _: NoParameters) -> Result<Response, ApiError> {
     let note = public.read(|_, prover| Ok(prover.checkpoint()?.note.to_string())).await?;
-    Ok(response(note.into(), TEXT, FOR_SECONDS))
+    Ok(public.response(note, TEXT, FOR_SECONDS))
 }
 
 async fn tile(
@@ -139,20 +160,13 @@ async fn tile(
         let text = "the newest checkpoint does not cover all of it, or retention removed a part";
         ApiError::new(Code::NotFound, text)
     })?;
-    Ok(response(bytes, BYTES, UNCHANGING))
+    Ok(public.response(bytes, BYTES, UNCHANGING))
 }
 
 fn parse(path: &str) -> Result<Tile, ApiError> {
     Tile::parse(path).ok_or_else(|| {
         ApiError::new(Code::NotFound, "this is no path of a tile as C2SP tlog-tiles spells it")
     })
-}
-
-fn response(bytes: Vec<u8>, kind: HeaderValue, kept: HeaderValue) -> Response {
-    let mut response = Response::new(bytes.into());
-    response.headers_mut().insert(CONTENT_TYPE, kind);
-    response.headers_mut().insert(CACHE_CONTROL, kept);
-    response
 }
 
 /// For the document.

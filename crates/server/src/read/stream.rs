@@ -6,6 +6,7 @@ use futures_util::stream::{self, Stream};
 use indelible::StoredRecord;
 use tokio::time::Instant;
 
+use crate::answers::Held;
 use crate::engine::Log;
 use crate::error::ApiError;
 use crate::read::cursor::Cursor;
@@ -31,6 +32,8 @@ struct State {
     filter: Filter,
     range: Range,
     left: u64,
+    /// Counts the page that was handed out, until the next one is asked for.
+    held: Option<Held>,
     deadline: Instant,
     then: Then,
 }
@@ -57,6 +60,7 @@ pub(crate) fn stream(
         filter,
         range,
         left: if limit == 0 { u64::MAX } else { limit },
+        held: None,
         deadline: Instant::now() + service.config.timeouts.query,
         then: Then::Read,
     };
@@ -73,7 +77,8 @@ pub(crate) fn stream(
 }
 
 impl State {
-    async fn read(&self) -> Result<Page, ApiError> {
+    async fn read(&mut self) -> Result<Page, ApiError> {
+        self.held = None;
         let limit = PageLimit {
             records: self.left.min(PAGE_RECORDS),
             size: PAGE_SIZE,
@@ -84,6 +89,8 @@ impl State {
     }
 
     fn take(&mut self, page: Page) -> Part {
+        let size = page.records.iter().map(|record| record.line.len()).sum();
+        self.held = self.log.answers().hold(size);
         self.left -= u64::try_from(page.records.len()).unwrap_or(u64::MAX).min(self.left);
         let stopping = self.service.stopping.is_cancelled();
         match page.next {

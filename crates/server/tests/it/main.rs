@@ -9,6 +9,7 @@
 
 mod admin;
 mod amplifying;
+mod answers;
 mod appending;
 mod authentication;
 mod batches;

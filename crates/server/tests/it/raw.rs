@@ -45,6 +45,29 @@ impl Frame {
         Self::new(HEADERS, flags | END_HEADERS, stream, block)
     }
 
+    /// `GET` of that path.
+    pub(crate) fn get_path(stream: u32, path: &str) -> Self {
+        let mut block = vec![0x82, 0x86];
+        block.extend(literal(4, path));
+        block.extend(literal(1, "localhost"));
+        Self::new(HEADERS, END_HEADERS | END_STREAM, stream, block)
+    }
+
+    /// A call of a method of `AuditService` with that message.
+    pub(crate) fn call(stream: u32, method: &str, message: &[u8]) -> [Self; 2] {
+        let mut block = vec![0x83, 0x86];
+        block.extend(literal(4, &format!("/indelible.v1.AuditService/{method}")));
+        block.extend(literal(1, "localhost"));
+        // content-type, in the second half of the static table.
+        block.extend([0x0f, 31 - 15]);
+        block.extend(literal(0, "application/grpc").into_iter().skip(1));
+        let mut body = vec![0];
+        body.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
+        body.extend(message);
+        let head = Self::new(HEADERS, END_HEADERS, stream, block);
+        [head, Self::new(DATA, END_STREAM, stream, body)]
+    }
+
     pub(crate) fn get(stream: u32) -> Self {
         Self::request(stream, 0x82, END_STREAM)
     }
@@ -63,6 +86,13 @@ impl Frame {
         let at = if self.kind == GOAWAY { 4 } else { 0 };
         u32::from_be_bytes(self.payload[at..at + 4].try_into().unwrap())
     }
+}
+
+/// HPACK: a value of the name with that index, not to be kept.
+fn literal(name: u8, value: &str) -> Vec<u8> {
+    let mut bytes = vec![name, u8::try_from(value.len()).unwrap()];
+    bytes.extend(value.as_bytes());
+    bytes
 }
 
 impl Raw {

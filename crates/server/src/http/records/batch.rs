@@ -11,6 +11,7 @@ use http::{HeaderValue, StatusCode};
 use indelible::{Event, Receipt};
 use serde::Serialize;
 
+use crate::answers::Answers;
 use crate::append;
 use crate::error::{ApiError, Code};
 use crate::http::problem::Problem;
@@ -40,7 +41,7 @@ pub(super) async fn append(
     for pending in pending {
         outcomes.push(pending.await.map_err(ApiError::from));
     }
-    answer(&outcomes)
+    answer(&outcomes, of.log.answers())
 }
 
 /// The events of a body, and on which lines they stand.
@@ -107,8 +108,8 @@ struct Failed<'e> {
     error: Problem<'e>,
 }
 
-fn answer(outcomes: &[Result<Receipt, ApiError>]) -> Result<Response, ApiError> {
-    let mut response = Response::new(lines(outcomes)?.into());
+fn answer(outcomes: &[Result<Receipt, ApiError>], answers: &Answers) -> Result<Response, ApiError> {
+    let mut response = Response::new(answers.counted(lines(outcomes)?).into());
     *response.status_mut() = overall(outcomes);
     response.headers_mut().insert(CONTENT_TYPE, JSON_LINES);
     Ok(response)

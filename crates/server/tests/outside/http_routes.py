@@ -2,13 +2,14 @@
 
 What comes back is checked here: lines are hashed, receipts compared with records.
 """
+import base64
 import json
 import socket
 import time
 import urllib.parse
 
 from curl import Events, NoAnswer, curl, post_json
-from evidence import Line, chained, opened
+from evidence import Line, chained, grown, opened
 from service import Service, free_port, main, section, standard, told, verifier_key
 
 LINES = "application/x-ndjson"
@@ -180,6 +181,24 @@ class Log:
             time.sleep(0.1)
         self.get("records/1099511627776/proof").problem(404, "not_found")
 
+    def check_growth(self):
+        """From the checkpoint that is kept to the newest one, by the hashes of the proof."""
+        kept, kept_root = opened(self.get("checkpoint").is_(200, TEXT).body.decode(), self.key)
+        seq = self.post(EVENT).is_(201).json()["seq"]
+        end = time.monotonic() + 20
+        while opened(self.get("checkpoint").body.decode(), self.key)[0] <= seq:
+            assert time.monotonic() < end, f"no checkpoint covers record {seq}"
+            time.sleep(0.1)
+        proof, note = self.get("consistency", **{"from": kept}).is_(200, TEXT).body.decode().split("\n\n", 1)
+        first, *hashes = proof.splitlines()
+        size, root = opened(note, self.key)
+        assert first == f"old {kept}" and size > seq, proof
+        assert grown(kept, size, kept_root, [base64.b64decode(line, validate=True) for line in hashes]) == root
+        for query in ({}, {"from": 0}, {"from": "x"}):
+            answer = self.get("consistency", **query).problem(400, "invalid_argument")
+            assert answer.json()["field"] == "from", answer
+        self.get("consistency", **{"from": 1 << 40}).problem(404, "not_found")
+
     def check_methods(self):
         for path, method, allow in (("records", "DELETE", "GET"), ("records", "PUT", "POST"), ("records/0", "DELETE", "GET"), ("records/0", "POST", "GET"),
                                     ("records/0", "PATCH", "GET"), ("tail", "POST", "GET"), ("checkpoint", "PUT", "GET"), ("records/0/proof", "POST", "GET")):
@@ -194,7 +213,7 @@ class Log:
 def check_public(url, key):
     document = curl(f"{url}/openapi.json").is_(200, JSON).json()
     assert document["openapi"].startswith("3.")
-    must = {"/v1/records", "/v1/records/{seq}", "/v1/records/{seq}/proof", "/v1/tail", "/checkpoint"}
+    must = {"/v1/records", "/v1/records/{seq}", "/v1/records/{seq}/proof", "/v1/consistency", "/v1/tail", "/checkpoint"}
     must |= {path.replace("/v1/", "/v1/logs/{log}/") for path in must if path.startswith("/v1")}
     assert must <= set(document["paths"]), must - set(document["paths"])
     opened(curl(f"{url}/checkpoint").is_(200, TEXT).body.decode(), key)

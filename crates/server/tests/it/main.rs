@@ -24,6 +24,7 @@ mod lasting;
 mod outcomes;
 mod proving;
 mod querying;
+mod queueing;
 mod rates;
 mod raw;
 mod reflection;

@@ -227,8 +227,7 @@ impl Verifier {
         }
         let (complete, first) = (end == End::Complete, walk.first().cloned());
         if complete {
-            walk.tree.finish(&mut out);
-            walk.policy.finish(first.as_ref(), &mut out);
+            walk.finish(&mut out);
         }
         out.append(in_notes);
         let quarantined = &walk.policy.quarantined;
@@ -240,6 +239,7 @@ impl Verifier {
         let held = Held {
             ground,
             first_seq: first.as_ref().map(|first| first.seq),
+            pruned_before: walk.policy.pruned_before(first.as_ref()),
             next_seq: walk.next_seq().unwrap_or(0),
             complete,
             progress,

@@ -242,6 +242,65 @@ fn a_receipt_of_the_first_record_there_is_tells_of_none_that_was_pruned() {
     assert_eq!((told.anchors.receipts, told.anchors.receipts_pruned), (1, 0), "{told}");
 }
 
+/// A log that keeps two old segments, and the receipts of all its events.
+fn pruned() -> (SimulatedDisk, Vec<Receipt>) {
+    let disk = crate::scene::disk();
+    let options = crate::scene::options().with_max_files(2);
+    let log = AuditLog::create_on(storage(&disk), FOLDER, options).unwrap();
+    let kept = (0..400).map(|n| log.append(crate::scene::event(n)).unwrap()).collect();
+    log.close().unwrap();
+    (disk, kept)
+}
+
+#[test]
+fn receipts_of_records_that_are_gone_and_that_nothing_says_were_pruned_are_not_counted_so() {
+    let (disk, kept) = pruned();
+    let whole = verify(storage(&disk), &kept);
+    let (pruned, first) = (whole.anchors.receipts_pruned, whole.first_seq.unwrap());
+    // The genesis has no receipt.
+    assert_eq!((whole.verdict(), pruned), (Verdict::Sound, first - 1), "{whole}");
+    assert!(pruned > 100, "{whole}");
+
+    let gone = disk.fork();
+    gone.remove_file(in_folder("audit.log.2")).unwrap();
+    let told = verify(storage(&gone), &kept);
+    assert_eq!(faults(&told), [(Problem::FirstRecordsMissing, told.first_seq)], "{told}");
+    assert_eq!(told.anchors.receipts_pruned, pruned, "{told}");
+
+    // Nobody knows which record the first one is, and what was announced as pruned is not there.
+    let lost = disk.fork();
+    let mut bytes = disk.read_file(in_folder("audit.log.2")).unwrap();
+    bytes[..4_096].fill(0);
+    lost.write_file(in_folder("audit.log.2"), bytes).unwrap();
+    let told = verify(storage(&lost), &kept);
+    assert_eq!(faults(&told), [(Problem::NulRun, None)], "{told}");
+    assert_eq!((told.first_seq, told.anchors.receipts_pruned), (None, pruned), "{told}");
+
+    // A head that lies about the first record.
+    let mut bytes = disk.read_file(in_folder("audit.log.2")).unwrap();
+    let head = format!("{{\"seq\":{first},").into_bytes();
+    assert!(bytes.starts_with(&head));
+    bytes[7..10].fill(b'9');
+    bytes[512..1_024].fill(0);
+    lost.write_file(in_folder("audit.log.2"), bytes).unwrap();
+    let told = verify(storage(&lost), &kept);
+    assert_eq!(told.verdict(), Verdict::Broken, "{told}");
+    assert_eq!(told.anchors.receipts_pruned, pruned, "{told}");
+}
+
+#[test]
+fn receipts_of_records_whose_file_is_gone_from_a_log_that_pruned_nothing_are_of_none_pruned() {
+    let disk = crate::scene::disk();
+    let log = AuditLog::create_on(storage(&disk), FOLDER, crate::scene::options()).unwrap();
+    let kept: Vec<_> = (0..150).map(|n| log.append(crate::scene::event(n)).unwrap()).collect();
+    log.close().unwrap();
+    disk.remove_file(in_folder("audit.log.1")).unwrap();
+    let told = verify(storage(&disk), &kept);
+    assert!(told.first_seq > Some(100), "{told}");
+    assert_eq!(told.findings[0].problem, Problem::FirstRecordsMissing, "{told}");
+    assert_eq!((told.anchors.receipts, told.anchors.receipts_pruned), (150, 0), "{told}");
+}
+
 #[test]
 fn receipts_of_other_logs_are_one_finding_for_each_log_and_are_not_compared() {
     let disk = crate::scene::disk();

@@ -216,7 +216,7 @@ impl Comparison<'_> {
     fn absent(&mut self, kept: &Kept) {
         let leaf = self.leaves.hash(kept.seq).ok();
         let expected = leaf_hash(&kept.hash);
-        let pruned = self.held.first_seq.is_some_and(|first| kept.seq < first);
+        let pruned = kept.seq < self.held.pruned_before;
         let beyond = kept.seq >= self.held.next_seq;
         match leaf {
             Some(leaf) if leaf == expected && pruned => self.told.receipts_pruned += 1,

@@ -55,7 +55,7 @@ pub struct Anchoring {
     pub checkpoints_unknown: u64,
     /// Receipts of this log: it was held against them.
     pub receipts: u64,
-    /// Those of them whose records were pruned: their hashes were compared, their timestamps could not be.
+    /// Those of them whose records were pruned, as a valid prune record says: their hashes were compared, their timestamps could not be.
     pub receipts_pruned: u64,
     /// How many records, counted from record 0, are those that a kept checkpoint or receipt is of, if the log is whole.
     pub covered: Option<u64>,
@@ -78,6 +78,8 @@ pub(super) struct Held<'a> {
     pub(super) ground: Ground<'a>,
     /// Seq of the first record in the folder.
     pub(super) first_seq: Option<u64>,
+    /// Records before this one were pruned.
+    pub(super) pruned_before: u64,
     pub(super) next_seq: u64,
     /// Whether everything was looked at.
     pub(super) complete: bool,

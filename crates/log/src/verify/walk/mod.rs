@@ -145,6 +145,12 @@ impl<'a> Walk<'a> {
         self.last.map(|last| last.seq.saturating_add(1))
     }
 
+    /// Says what nothing has decided or explained by the end.
+    pub(super) fn finish(&mut self, out: &mut Findings) {
+        self.tree.finish(out);
+        self.policy.finish(self.first.as_ref(), out);
+    }
+
     /// Walks all segments.
     pub(super) fn run(&mut self, out: &mut Findings) -> Result<End, VerifyError> {
         let Ground { storage, layout, plan, .. } = self.ground;

@@ -232,7 +232,7 @@ impl Verifier {
         out.append(in_notes);
         let quarantined = &walk.policy.quarantined;
         let signed = Signed { ground, keys: &keys, quarantined, complete };
-        Self::judge_whole(&signed, walk.next_seq(), &mut out);
+        Self::judge_whole(&signed, walk.next_seq(), &mut out)?;
         if !roots.is_empty() {
             self.judge_boundaries(layout, origin, &keys, &walk.boundaries, &mut out)?;
         }
@@ -308,7 +308,11 @@ impl Verifier {
     }
 
     /// What only the whole log shows.
-    fn judge_whole(signed: &Signed<'_>, next_seq: Option<u64>, out: &mut Findings) {
+    fn judge_whole(
+        signed: &Signed<'_>,
+        next_seq: Option<u64>,
+        out: &mut Findings,
+    ) -> Result<(), VerifyError> {
         let Signed { ground, keys, quarantined, complete } = signed;
         let Ground { plan, roots, .. } = ground;
         if next_seq.is_none() && *complete {
@@ -358,8 +362,9 @@ impl Verifier {
         }
         // Behind what checkpoints show of the same end.
         if *complete {
-            quarantine::judge(ground, quarantined, next_seq, out);
+            quarantine::judge(ground, quarantined, next_seq, out)?;
         }
+        Ok(())
     }
 }
 

@@ -366,6 +366,7 @@ fn a_folder_that_cannot_be_looked_at_is_an_error_and_no_finding() {
         (OperationKind::Stat, "audit.log.1"),
         (OperationKind::Open, "audit.log.1"),
         (OperationKind::Open, "tree/0"),
+        (OperationKind::List, "quarantine"),
     ] {
         let disk = base.fork();
         disk.fail(FaultPlan::nth(0).of_kind(kind).on_path(name).from_then_on());

@@ -265,6 +265,29 @@ fn no_checkpoint_is_said_to_cover_a_tail_of_which_nobody_knows_where_it_stands()
 }
 
 #[test]
+fn where_the_end_is_lost_it_is_said_that_what_is_missing_may_have_stood_there() {
+    let there = "what stands behind them is no record, and may be what is missing";
+    let cut = "tree/0 has 18 leaves: the rows were not cut with the records";
+    for (lost, said, not_said) in [(true, there, cut), (false, cut, there)] {
+        let disk = log();
+        change(&disk, "audit.log", |lines| {
+            if lost {
+                lose_sector(lines, 4);
+                lose_sector(lines, 5);
+            } else {
+                lines.truncate(4);
+            }
+        });
+        let report = report(&disk);
+        let faults = faults(&report);
+        let cut_off = faults.iter().find(|fault| fault.problem == Problem::CutOff).unwrap();
+        assert_eq!(cut_off.found.as_deref(), Some("16 records"), "{report}");
+        assert!(says(cut_off, said) && !says(cut_off, not_said), "{report}");
+        assert_eq!(faults[0].problem == Problem::NulRun, lost, "{report}");
+    }
+}
+
+#[test]
 fn of_a_line_that_is_no_record_it_is_told_where_more_than_one_record_is_lost_with_it() {
     for (lost, evidence) in [(1, &[][..]), (3, &["records 8 to 10 stood there"])] {
         let disk = log();

@@ -81,6 +81,8 @@ pub(super) struct Held<'a> {
     /// Records before this one were pruned.
     pub(super) pruned_before: u64,
     pub(super) next_seq: u64,
+    /// Whether something stands behind the last record that is none.
+    pub(super) ends_lost: bool,
     /// Whether everything was looked at.
     pub(super) complete: bool,
     pub(super) progress: &'a Progress,

@@ -145,6 +145,11 @@ impl<'a> Walk<'a> {
         self.last.map(|last| last.seq.saturating_add(1))
     }
 
+    /// Whether something stands behind the last record that is none.
+    pub(super) fn ends_lost(&self) -> bool {
+        self.gap
+    }
+
     /// Says what nothing has decided or explained by the end.
     pub(super) fn finish(&mut self, out: &mut Findings) {
         self.tree.finish(out);

@@ -45,6 +45,13 @@ impl IoFailure {
                 || code.is_some_and(|code| codes.contains(&code)))
     }
 
+    /// Whether something else than a folder stands at the path that was to be listed.
+    pub(crate) fn is_no_folder(&self) -> bool {
+        let codes = [Errno::LOOP, Errno::NOTDIR].map(Errno::raw_os_error);
+        let code = self.source.raw_os_error();
+        self.operation == Operation::List && code.is_some_and(|code| codes.contains(&code))
+    }
+
     /// Whether there is nothing at the path.
     pub(crate) fn is_not_found(&self) -> bool {
         self.source.kind() == io::ErrorKind::NotFound

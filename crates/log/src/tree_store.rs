@@ -18,7 +18,8 @@ use crate::layout::Layout;
 use crate::segment::{read_range, to_u64};
 use crate::storage::{Access, FileId, Privacy, Stat, Storage, StorageFile};
 
-const HASH_SIZE: u64 = 32;
+/// Bytes of a hash in a row.
+pub(crate) const HASH_SIZE: u64 = 32;
 /// Hashes of a row that fold to one of the next.
 const FANOUT: usize = 256;
 

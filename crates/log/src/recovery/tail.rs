@@ -7,6 +7,7 @@ use indelible_format::chain::Hash;
 use indelible_format::own::{OwnRecord, TailKind};
 use indelible_format::record::{Content, DecodeError, Record, parse_head};
 use indelible_format::seeded::{self, Bug};
+use indelible_format::tile;
 use indelible_format::time::Timestamp;
 use indelible_format::tree::leaf_hash;
 
@@ -18,7 +19,7 @@ use crate::recovery::inspect::{Inspection, Last, Seen, refused, rows_missing};
 use crate::segment::{Segment, read_range_of, to_u64};
 use crate::storage::{Access, Storage};
 use crate::tail::{TAIL_READ_SIZE, Tail, classify};
-use crate::tree_store::{RowReader, TreeSource};
+use crate::tree_store::{HASH_SIZE, RowReader, TreeSource};
 use crate::verify::evidence::one_flipped_bit;
 use crate::verify::{Finding, FindingClass, Problem};
 
@@ -350,8 +351,18 @@ fn check_leaf(
 ) -> Result<(), OpenError> {
     // The root may need nothing of a row that is too short: whole tiles of it are in the row above.
     let Some(leaf) = tree.leaf(mark - 1)? else { return Err(rows_missing(layout, mark)) };
-    if leaf == leaf_hash(hash) {
+    let expected = leaf_hash(hash);
+    if leaf == expected {
         return Ok(());
+    }
+    if gives_root(tree, mark, expected)? {
+        let finding = Finding::new(Problem::RowsDiffer)
+            .at("tree/0", (mark - 1).saturating_mul(HASH_SIZE))
+            .record(mark - 1)
+            .expected(expected)
+            .found(leaf)
+            .evidence("the record gives the root that was signed; the row is rebuilt from the records by an explicit repair");
+        return Err(refused(layout, finding));
     }
     Err(refused(
         layout,
@@ -359,4 +370,21 @@ fn check_leaf(
             .record(mark - 1)
             .evidence("the record is not the one that the signed checkpoint covers"),
     ))
+}
+
+/// Whether the tree of `mark` leaves has the root that was signed, with `last` in the place of the last one. Where the tiles
+/// are all full, the root is made of the rows above, and nothing has looked at that leaf.
+fn gives_root(tree: &dyn TreeSource, mark: u64, last: Hash) -> Result<bool, OpenError> {
+    let tile = (mark - 1) / u64::from(tile::WIDTH) * u64::from(tile::WIDTH);
+    let signed = tree.frontier(mark)?.map(|signed| signed.root());
+    let leaves: Result<Option<Vec<_>>, _> = (tile..mark - 1).map(|seq| tree.leaf(seq)).collect();
+    let before = tree.frontier(tile)?.zip(leaves?);
+    let root = before.map(|(mut frontier, leaves)| {
+        for leaf in leaves {
+            frontier.push(leaf);
+        }
+        frontier.push(last);
+        frontier.root()
+    });
+    Ok(root.is_some() && root == signed)
 }

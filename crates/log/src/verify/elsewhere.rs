@@ -38,7 +38,11 @@ pub(super) fn explain(held: &Held<'_>, out: &mut Findings) {
     }
     for problem in [Problem::CutOff, Problem::KeptBeyond] {
         for finding in out.of(problem) {
-            finding.evidence.extend(rolled_back(held));
+            finding.evidence.extend(if held.ends_lost {
+                Some("what stands behind them is no record, and may be what is missing".to_owned())
+            } else {
+                rolled_back(held)
+            });
         }
     }
 }

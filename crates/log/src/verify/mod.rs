@@ -51,7 +51,7 @@ pub use self::finding::{Finding, FindingClass, Problem};
 use self::ground::{End, Ground};
 use self::notes::{Malformed, SignedRoots};
 use self::plan::{Identity, Plan};
-use self::policy::{Policy, Quarantined};
+use self::policy::Policy;
 pub use self::progress::Progress;
 pub use self::report::{Report, Verdict};
 use self::scan::{Feed, Pace, Scan};
@@ -227,20 +227,20 @@ impl Verifier {
         }
         let (complete, first) = (end == End::Complete, walk.first().cloned());
         if complete {
-            walk.tree.finish(&mut out);
-            walk.policy.finish(first.as_ref(), &mut out);
+            walk.finish(&mut out);
         }
         out.append(in_notes);
-        let quarantined = &walk.policy.quarantined;
-        let signed = Signed { ground, keys: &keys, quarantined, complete };
-        Self::judge_whole(&signed, walk.next_seq(), &mut out);
+        let signed = Signed { ground, keys: &keys, policy: &walk.policy, complete };
+        Self::judge_whole(&signed, walk.next_seq(), &mut out)?;
         if !roots.is_empty() {
             self.judge_boundaries(layout, origin, &keys, &walk.boundaries, &mut out)?;
         }
         let held = Held {
             ground,
             first_seq: first.as_ref().map(|first| first.seq),
+            pruned_before: walk.policy.pruned_before(first.as_ref()),
             next_seq: walk.next_seq().unwrap_or(0),
+            ends_lost: walk.ends_lost(),
             complete,
             progress,
         };
@@ -308,8 +308,12 @@ impl Verifier {
     }
 
     /// What only the whole log shows.
-    fn judge_whole(signed: &Signed<'_>, next_seq: Option<u64>, out: &mut Findings) {
-        let Signed { ground, keys, quarantined, complete } = signed;
+    fn judge_whole(
+        signed: &Signed<'_>,
+        next_seq: Option<u64>,
+        out: &mut Findings,
+    ) -> Result<(), VerifyError> {
+        let Signed { ground, keys, policy, complete } = signed;
         let Ground { plan, roots, .. } = ground;
         if next_seq.is_none() && *complete {
             let files =
@@ -358,8 +362,9 @@ impl Verifier {
         }
         // Behind what checkpoints show of the same end.
         if *complete {
-            quarantine::judge(ground, quarantined, next_seq, out);
+            quarantine::judge(ground, &policy.quarantined, next_seq, out)?;
         }
+        Ok(())
     }
 }
 
@@ -368,8 +373,8 @@ struct Signed<'a> {
     ground: Ground<'a>,
     /// Those that count.
     keys: &'a [VerifierKey],
-    /// What its repairs put into quarantine.
-    quarantined: &'a [Quarantined],
+    /// What its own records said.
+    policy: &'a Policy<'a>,
     /// Whether everything was looked at.
     complete: bool,
 }

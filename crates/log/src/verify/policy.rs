@@ -205,6 +205,13 @@ impl<'a> Policy<'a> {
         self.redacted.remove(&redact.seq);
     }
 
+    /// Records before this one were pruned, as a valid record says; others that are missing before the first that is there
+    /// are lost.
+    pub(super) fn pruned_before(&self, first: Option<&Place>) -> u64 {
+        let kept = self.prune.as_ref().map_or(0, |(kept, _)| *kept);
+        first.map_or(kept, |first| kept.min(first.seq))
+    }
+
     /// Says what no record has explained by the end. `first` is the first record there is.
     pub(super) fn finish(&mut self, first: Option<&Place>, out: &mut Findings) {
         for redacted in std::mem::take(&mut self.redacted).into_values() {

@@ -2,8 +2,8 @@
 //!
 //! Invariant: it reads only files with names of ours, in `quarantine/`, and a chunk at a time. Those that no record names
 //! are the next open's to tell of, if they hold what their names say.
-
-use std::io::ErrorKind;
+//!
+//! What can't be listed or opened is an error, as with segments and rows: then nobody has looked.
 
 use indelible_format::chain::Hash;
 use sha2::{Digest, Sha256};
@@ -13,6 +13,7 @@ use super::count::records;
 use super::finding::{Finding, FindingClass, Problem};
 use super::ground::Ground;
 use super::policy::Quarantined;
+use crate::io::{IoFailure, Operation};
 use crate::layout::{Layout, QUARANTINE};
 use crate::recovery::quarantine::Quarantine;
 use crate::segment::{read_range, to_u64};
@@ -28,10 +29,10 @@ pub(super) fn judge(
     quarantined: &[Quarantined],
     next_seq: Option<u64>,
     out: &mut Findings,
-) {
+) -> Result<(), IoFailure> {
     let next_seq = next_seq.unwrap_or(0);
-    judge_told(ground.storage, ground.layout, quarantined, out);
-    judge_untold(ground.storage, ground.layout, quarantined, next_seq, out);
+    judge_told(ground.storage, ground.layout, quarantined, out)?;
+    judge_untold(ground.storage, ground.layout, quarantined, next_seq, out)
 }
 
 fn judge_told(
@@ -39,7 +40,7 @@ fn judge_told(
     layout: &Layout,
     quarantined: &[Quarantined],
     out: &mut Findings,
-) {
+) -> Result<(), IoFailure> {
     for told in quarantined {
         let finding = || {
             let finding = Finding::new(Problem::QuarantineDiffers).at(&told.file, 0);
@@ -54,17 +55,18 @@ fn judge_told(
             continue;
         };
         let path = layout.quarantine().join(name);
-        let file = match storage.open(&path, Access::Read) {
+        let opened = storage.open(&path, Access::Read);
+        let file = match opened.map_err(IoFailure::of(Operation::Open, &path)) {
             Ok(file) => file,
-            Err(e) if e.kind() == ErrorKind::NotFound => {
+            Err(failure) if failure.is_not_found() => {
                 out.add(finding().class(FindingClass::Missing).found("no such file"));
                 continue;
             }
-            // A link or a folder, perhaps, in the file's place.
-            Err(e) => {
-                out.add(finding().found(e));
+            Err(failure) if failure.is_no_file() => {
+                out.add(finding().found(failure.source));
                 continue;
             }
+            Err(failure) => return Err(failure),
         };
         match digest(file.as_ref()) {
             Err((at, e)) => out.add(Finding::new(Problem::Unreadable).at(&told.file, at).found(e)),
@@ -74,6 +76,7 @@ fn judge_told(
             Ok(_) => {}
         }
     }
+    Ok(())
 }
 
 /// Looks at the files that no record names: one that a crash left before its record holds what its name says, and was cut
@@ -84,8 +87,15 @@ fn judge_untold(
     told: &[Quarantined],
     next_seq: u64,
     out: &mut Findings,
-) {
-    let Ok(files) = Quarantine::new(storage, layout).files() else { return };
+) -> Result<(), IoFailure> {
+    let files = match Quarantine::new(storage, layout).files() {
+        Err(failure) if failure.is_no_folder() => {
+            let finding = Finding::new(Problem::Unreadable).class(FindingClass::Tampering);
+            out.add(finding.in_file(QUARANTINE).expected("a folder").found(failure.source));
+            return Ok(());
+        }
+        files => files?,
+    };
     for file in files.iter().filter(|file| told.iter().all(|told| told.file != file.path())) {
         let path = layout.folder().join(file.path());
         if file.seq > next_seq {
@@ -97,9 +107,16 @@ fn judge_untold(
                     .evidence("its name says how many records there were when it was cut off"),
             );
         }
-        let Ok(opened) = storage.open(&path, Access::Read) else {
-            out.add(Finding::new(Problem::NotAFile).in_file(file.path()));
-            continue;
+        let opened = storage.open(&path, Access::Read);
+        let opened = match opened.map_err(IoFailure::of(Operation::Open, &path)) {
+            Ok(opened) => opened,
+            // Somebody has taken it away since, and no record tells of it.
+            Err(failure) if failure.is_not_found() => continue,
+            Err(failure) if failure.is_no_file() => {
+                out.add(Finding::new(Problem::NotAFile).in_file(file.path()));
+                continue;
+            }
+            Err(failure) => return Err(failure),
         };
         match digest(opened.as_ref()) {
             Err((at, e)) => out.add(Finding::new(Problem::Unreadable).at(file.path(), at).found(e)),
@@ -112,6 +129,7 @@ fn judge_untold(
             Ok(_) => {}
         }
     }
+    Ok(())
 }
 
 /// SHA-256 and size of a file, a chunk at a time; or where it can't be read, and why.

@@ -6,8 +6,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
+use std::time::Duration;
 
 use indelible::storage::Storage;
 use indelible::storage::simulated::{FaultPlan, OperationKind};
@@ -19,6 +20,8 @@ use crate::scene::*;
 
 /// How many turns a sync leaves to others for beginning theirs.
 const TURNS: usize = 2_000;
+/// How long a step of another thread is waited for, which takes no time, before the test fails.
+const PATIENCE: Duration = Duration::from_mins(3);
 
 fn open_in_hand<H: Hand>(disk: Arc<dyn Storage>, hand: &Arc<H>) -> AuditLog {
     AuditLog::open_on(Arc::new(InHand::new(disk, hand)), FOLDER, options()).unwrap()
@@ -33,10 +36,19 @@ enum Failing {
     Failed,
 }
 
+/// What has happened so far.
+struct State {
+    failing: Failing,
+    /// Whether records were written while it was under way.
+    written: bool,
+    /// What did not come; from then on nobody waits for anything.
+    in_vain: Option<&'static str>,
+}
+
 /// The device's next flush that is asked for by a sync of `path` fails, once records were written meanwhile.
 struct LosesCache {
     path: PathBuf,
-    state: Mutex<(Failing, bool)>,
+    state: Mutex<State>,
     changed: Condvar,
     /// Syncs that were asked for after the one that failed.
     after: Mutex<Vec<PathBuf>>,
@@ -46,46 +58,72 @@ impl LosesCache {
     fn at_sync_of(path: PathBuf) -> Self {
         Self {
             path,
-            state: Mutex::new((Failing::NotYet, false)),
+            state: Mutex::new(State { failing: Failing::NotYet, written: false, in_vain: None }),
             changed: Condvar::new(),
             after: Mutex::default(),
         }
     }
 
     fn arm(&self) {
-        self.state.lock().unwrap().0 = Failing::Armed;
+        self.state.lock().unwrap().failing = Failing::Armed;
     }
 
     fn wait_until_under_way(&self) {
         let state = self.state.lock().unwrap();
-        drop(self.changed.wait_while(state, |(failing, _)| *failing == Failing::Armed).unwrap());
+        let sync = "the checkpoint has not synced what it should have";
+        drop(self.wait_for(sync, state, |state| state.failing != Failing::Armed));
+    }
+
+    /// Waits until `has_come`, but not for ever.
+    fn wait_for<'s>(
+        &self,
+        what: &'static str,
+        state: MutexGuard<'s, State>,
+        has_come: impl Fn(&State) -> bool,
+    ) -> MutexGuard<'s, State> {
+        let waits = |state: &mut State| state.in_vain.is_none() && !has_come(state);
+        let (mut state, _) = self.changed.wait_timeout_while(state, PATIENCE, waits).unwrap();
+        if !has_come(&state) {
+            state.in_vain.get_or_insert(what);
+            self.changed.notify_all();
+        }
+        state
+    }
+
+    #[track_caller]
+    fn assert_nobody_waited_in_vain(&self) {
+        let in_vain = self.state.lock().unwrap().in_vain;
+        assert!(in_vain.is_none(), "after {PATIENCE:?}: {}", in_vain.unwrap_or_default());
     }
 }
 
 impl Hand for LosesCache {
     fn was_written(&self, path: &Path) {
         let mut state = self.state.lock().unwrap();
-        state.1 |= state.0 == Failing::UnderWay && path.ends_with("audit.log");
+        state.written |= state.failing == Failing::UnderWay && path.ends_with("audit.log");
         self.changed.notify_all();
     }
 
     fn sync(&self, path: &Path, sync: &dyn Fn() -> io::Result<()>) -> io::Result<()> {
         let mut state = self.state.lock().unwrap();
-        if state.0 == Failing::NotYet || state.0 == Failing::Armed && path != self.path {
+        let armed = state.failing == Failing::Armed;
+        if state.failing == Failing::NotYet || armed && path != self.path {
             drop(state);
             return sync();
         }
-        if state.0 == Failing::Armed {
-            state.0 = Failing::UnderWay;
+        if armed {
+            state.failing = Failing::UnderWay;
             self.changed.notify_all();
-            state = self.changed.wait_while(state, |(_, written)| !*written).unwrap();
-            state.0 = Failing::Failed;
+            let write = "no record was written while the sync was under way";
+            state = self.wait_for(write, state, |state| state.written);
+            state.failing = Failing::Failed;
             self.changed.notify_all();
             // On the simulated disk it fails, too: nothing of the file is on the medium.
             return sync().and(Err(io::Error::from_raw_os_error(5)));
         }
         // The device flushes once at a time, and has nothing to write any more.
-        drop(self.changed.wait_while(state, |(failing, _)| *failing != Failing::Failed).unwrap());
+        let failure = "the sync that was under way has not failed";
+        drop(self.wait_for(failure, state, |state| state.failing == Failing::Failed));
         self.after.lock().unwrap().push(path.to_path_buf());
         Ok(())
     }
@@ -110,6 +148,7 @@ fn what_is_written_while_another_sync_fails_is_not_acknowledged_and_nothing_is_s
             disk.fail(FaultPlan::nth(0).of_kind(kind).dropping_dirty_data());
             let told = log.append(event(4)).map(|receipt| receipt.seq);
             let checkpoint = checkpoint.join().unwrap();
+            hand.assert_nobody_waited_in_vain();
             assert!(matches!(checkpoint, Err(CheckpointError::Halted(_))), "{at}: {checkpoint:?}");
             told
         });

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use indelible::format::own::{Announcement, Recover, TailKind};
 use indelible::storage::Storage;
-use indelible::storage::simulated::SimulatedDisk;
-use indelible::{Finding, FindingClass, Problem, Report, Verdict};
+use indelible::storage::simulated::{Errno, FaultPlan, OperationKind, SimulatedDisk};
+use indelible::{AuditLog, Finding, FindingClass, Problem, Report, Verdict, Verifier, VerifyError};
 
 use crate::bad_sectors::BadSectors;
-use crate::checker::verify;
+use crate::checker::{verify, write};
 use crate::composed::Composed;
+use crate::reference;
 use crate::scene::*;
 
 fn report(disk: &SimulatedDisk) -> Report {
@@ -83,6 +84,67 @@ fn a_quarantine_file_that_cannot_be_read_is_damage_whether_a_record_names_it_or_
         let fault = fault(&verify(&bad, Path::new(FOLDER), &[]));
         assert_eq!((fault.problem, fault.class), (Problem::Unreadable, FindingClass::Damage));
         assert_eq!((fault.file, fault.offset), (Some(name), Some(0)));
+    }
+}
+
+#[test]
+fn a_quarantine_that_cannot_be_listed_or_a_file_that_cannot_be_opened_is_an_error_and_no_finding() {
+    let (base, told) = repaired();
+    let untold = format!("quarantine/1-{}", sha256(b"more"));
+    base.write_file(in_folder(&untold), "more").unwrap();
+    for errno in [Errno::IO, Errno::ACCESS] {
+        for (kind, name) in [
+            (OperationKind::List, "quarantine"),
+            (OperationKind::Open, told.as_str()),
+            (OperationKind::Open, untold.as_str()),
+        ] {
+            let disk = base.fork();
+            disk.fail(FaultPlan::nth(0).of_kind(kind).on_path(name).with(errno).from_then_on());
+            for verifier in [Verifier::on(storage(&disk), FOLDER), strict(&disk)] {
+                match verifier.verify() {
+                    Err(VerifyError::Io(failure)) => assert_eq!(failure.path, in_folder(name)),
+                    other => panic!("{kind:?} of {name}: {other:?}"),
+                }
+            }
+        }
+    }
+}
+
+fn strict(disk: &SimulatedDisk) -> Verifier {
+    Verifier::on(storage(disk), FOLDER).strict()
+}
+
+#[test]
+fn a_quarantine_file_that_is_gone_before_it_is_looked_at_and_that_no_record_names_is_nobodys() {
+    let (disk, _) = repaired();
+    let untold = format!("quarantine/1-{}", sha256(b"more"));
+    disk.write_file(in_folder(&untold), "more").unwrap();
+    let open = FaultPlan::nth(0).of_kind(OperationKind::Open).on_path(&untold);
+    disk.fail(open.with(Errno::NOENT));
+    let report = report(&disk);
+    assert_eq!((report.verdict(), disk.faults_struck()), (Verdict::Sound, 1), "{report}");
+}
+
+#[test]
+fn what_is_no_folder_in_the_place_of_quarantine_is_found() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("audit");
+    AuditLog::create(&folder, options()).unwrap().close().unwrap();
+    let quarantine = folder.join("quarantine");
+    let look = || verify(&reference::disk(), &folder, &[]);
+    if quarantine.exists() {
+        std::fs::remove_dir(&quarantine).unwrap();
+    }
+    assert_eq!(look().verdict(), Verdict::Sound);
+    write(&quarantine, b"a file");
+    let file = look();
+    std::fs::remove_file(&quarantine).unwrap();
+    std::os::unix::fs::symlink(place.path(), &quarantine).unwrap();
+    for report in [file, look()] {
+        let fault = fault(&report);
+        assert_eq!((fault.problem, fault.class), (Problem::Unreadable, FindingClass::Tampering));
+        let told = (fault.file.as_deref(), fault.expected.as_deref());
+        assert_eq!(told, (Some("quarantine"), Some("a folder")), "{fault}");
     }
 }
 

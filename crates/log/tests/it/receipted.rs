@@ -242,6 +242,146 @@ fn a_receipt_of_the_first_record_there_is_tells_of_none_that_was_pruned() {
     assert_eq!((told.anchors.receipts, told.anchors.receipts_pruned), (1, 0), "{told}");
 }
 
+/// One bit of the seq in the line of this record: 1 becomes 9.
+fn flip_in_seq(bytes: &mut [u8], seq: u64) {
+    let head = format!("{{\"seq\":{seq},").into_bytes();
+    let at = memchr::memmem::find(bytes, &head).unwrap() + 7;
+    assert_eq!(bytes[at], b'1');
+    bytes[at] = b'9';
+}
+
+#[test]
+fn behind_a_record_whose_seq_was_changed_each_receipt_is_held_against_its_record() {
+    let (disk, mut kept) = large();
+    let mut bytes = active(&disk);
+    flip_in_seq(&mut bytes, 1_200);
+    write_active(&disk, bytes);
+    let told = verify(storage(&disk), &kept);
+    assert_eq!(faults(&told), [(Problem::HashMismatch, Some(1_200))], "{told}");
+    assert_eq!(told.findings[0].class, FindingClass::Damage, "{told}");
+    assert_eq!(told.anchors.covered, told.next_seq, "{told}");
+    kept[2_999].hash = kept[0].hash;
+    for kept in [&kept[..], &kept[2_999..3_000]] {
+        let told = verify(storage(&disk), kept);
+        let differs = (Problem::ReceiptHashDiffers, Some(3_000));
+        assert_eq!(faults(&told), [(Problem::HashMismatch, Some(1_200)), differs], "{told}");
+    }
+}
+
+#[test]
+fn records_behind_one_whose_seq_was_changed_are_not_missing_though_no_checkpoint_covers_them() {
+    let disk = crate::scene::disk();
+    let log = AuditLog::create_on(storage(&disk), FOLDER, crate::scene::options()).unwrap();
+    let kept: Vec<_> = (0..40).map(|n| log.append(crate::scene::event(n)).unwrap()).collect();
+    let uncovered = disk.fork();
+    drop(log);
+    let mut bytes = active(&uncovered);
+    flip_in_seq(&mut bytes, 10);
+    write_active(&uncovered, bytes);
+    let told = verify(storage(&uncovered), &kept);
+    // That record itself: no row says what its hash is.
+    assert_eq!(faults(&told), [(Problem::HashMismatch, Some(10)), (MISSING, Some(10))], "{told}");
+    let shown = told.findings.iter().find(|finding| finding.problem == MISSING).unwrap();
+    assert!(shown.evidence.iter().all(|text| !text.contains("more")), "{told}");
+}
+
+#[test]
+fn the_receipt_of_a_record_that_was_moved_is_held_against_it_where_it_stands() {
+    let (disk, kept) = large();
+    let kept = [kept[9], kept[4_999], kept[5_499]];
+    let bytes = active(&disk);
+    for (moved, to) in [(5_000, 11), (11, 5_000), (5_000, 5_600)] {
+        let mut lines: Vec<_> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+        let line = lines.remove(moved);
+        lines.insert(to, line);
+        write_active(&disk, lines.concat());
+        let told = verify(storage(&disk), &kept);
+        let by_receipts = [MISSING, Problem::ReceiptHashDiffers];
+        assert!(told.findings.iter().all(|f| !by_receipts.contains(&f.problem)), "{told}");
+        assert_eq!((told.anchors.receipts, told.anchors.covered), (3, Some(5_501)), "{told}");
+        let mut other = kept;
+        other[1].hash = other[0].hash;
+        let told = verify(storage(&disk), &other);
+        let differs = (Problem::ReceiptHashDiffers, Some(5_000));
+        assert!(faults(&told).contains(&differs), "{told}");
+        assert!(faults(&told).iter().all(|fault| fault.0 != MISSING), "{told}");
+    }
+}
+
+#[test]
+fn of_two_records_with_one_seq_the_receipt_is_held_against_the_one_that_it_was_given_for() {
+    let (disk, kept) = large();
+    let bytes = active(&disk);
+    let lines: Vec<_> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+    let other = String::from_utf8(lines[2_000].to_vec()).unwrap().replacen("2000", "1000", 1);
+    for at in [900, 1_900] {
+        let changed = [lines[..at].concat(), other.clone().into_bytes(), lines[at..].concat()];
+        write_active(&disk, changed.concat());
+        let told = verify(storage(&disk), &kept);
+        assert_eq!(told.verdict(), Verdict::Broken, "{told}");
+        assert!(told.findings.iter().all(|f| f.problem != Problem::ReceiptHashDiffers), "{told}");
+    }
+}
+
+/// A log that keeps two old segments, and the receipts of all its events.
+fn pruned() -> (SimulatedDisk, Vec<Receipt>) {
+    let disk = crate::scene::disk();
+    let options = crate::scene::options().with_max_files(2);
+    let log = AuditLog::create_on(storage(&disk), FOLDER, options).unwrap();
+    let kept = (0..400).map(|n| log.append(crate::scene::event(n)).unwrap()).collect();
+    log.close().unwrap();
+    (disk, kept)
+}
+
+#[test]
+fn receipts_of_records_that_are_gone_and_that_nothing_says_were_pruned_are_not_counted_so() {
+    let (disk, kept) = pruned();
+    let whole = verify(storage(&disk), &kept);
+    let (pruned, first) = (whole.anchors.receipts_pruned, whole.first_seq.unwrap());
+    // The genesis has no receipt.
+    assert_eq!((whole.verdict(), pruned), (Verdict::Sound, first - 1), "{whole}");
+    assert!(pruned > 100, "{whole}");
+
+    let gone = disk.fork();
+    gone.remove_file(in_folder("audit.log.2")).unwrap();
+    let told = verify(storage(&gone), &kept);
+    assert_eq!(faults(&told), [(Problem::FirstRecordsMissing, told.first_seq)], "{told}");
+    assert_eq!(told.anchors.receipts_pruned, pruned, "{told}");
+
+    // Nobody knows which record the first one is, and what was announced as pruned is not there.
+    let lost = disk.fork();
+    let mut bytes = disk.read_file(in_folder("audit.log.2")).unwrap();
+    bytes[..4_096].fill(0);
+    lost.write_file(in_folder("audit.log.2"), bytes).unwrap();
+    let told = verify(storage(&lost), &kept);
+    assert_eq!(faults(&told), [(Problem::NulRun, None)], "{told}");
+    assert_eq!((told.first_seq, told.anchors.receipts_pruned), (None, pruned), "{told}");
+
+    // A head that lies about the first record.
+    let mut bytes = disk.read_file(in_folder("audit.log.2")).unwrap();
+    let head = format!("{{\"seq\":{first},").into_bytes();
+    assert!(bytes.starts_with(&head));
+    bytes[7..10].fill(b'9');
+    bytes[512..1_024].fill(0);
+    lost.write_file(in_folder("audit.log.2"), bytes).unwrap();
+    let told = verify(storage(&lost), &kept);
+    assert_eq!(told.verdict(), Verdict::Broken, "{told}");
+    assert_eq!(told.anchors.receipts_pruned, pruned, "{told}");
+}
+
+#[test]
+fn receipts_of_records_whose_file_is_gone_from_a_log_that_pruned_nothing_are_of_none_pruned() {
+    let disk = crate::scene::disk();
+    let log = AuditLog::create_on(storage(&disk), FOLDER, crate::scene::options()).unwrap();
+    let kept: Vec<_> = (0..150).map(|n| log.append(crate::scene::event(n)).unwrap()).collect();
+    log.close().unwrap();
+    disk.remove_file(in_folder("audit.log.1")).unwrap();
+    let told = verify(storage(&disk), &kept);
+    assert!(told.first_seq > Some(100), "{told}");
+    assert_eq!(told.findings[0].problem, Problem::FirstRecordsMissing, "{told}");
+    assert_eq!((told.anchors.receipts, told.anchors.receipts_pruned), (150, 0), "{told}");
+}
+
 #[test]
 fn receipts_of_other_logs_are_one_finding_for_each_log_and_are_not_compared() {
     let disk = crate::scene::disk();

@@ -9,7 +9,7 @@ use indelible::format::note::{Note, SignerKey};
 use indelible::format::own::{Adopt, OwnRecord, TailKind};
 use indelible::storage::Kind;
 use indelible::storage::simulated::{Errno, FaultPlan, OperationKind, SimulatedDisk};
-use indelible::{AuditLog, Event, Finding, OpenError, Problem, Verdict};
+use indelible::{AuditLog, Event, Finding, FindingClass, OpenError, Problem, Verdict};
 
 use crate::checker::{assert_log_is_sound, verify};
 use crate::composed::Composed;
@@ -178,7 +178,7 @@ fn a_checkpoint_with_nul_bytes_is_damage_to_the_verifier_and_refused() {
     assert_eq!(refusal(&disk).problem, Problem::CheckpointMalformed);
     let told = verify(&storage(&disk), Path::new(FOLDER), &[]);
     let found = told.findings.iter().find(|f| f.problem == Problem::CheckpointMalformed).unwrap();
-    assert_eq!(found.class, indelible::FindingClass::Damage, "{told}");
+    assert_eq!(found.class, FindingClass::Damage, "{told}");
     assert_eq!(found.evidence, ["it holds NUL bytes"], "{told}");
 }
 
@@ -249,6 +249,49 @@ fn a_row_that_is_too_short_is_refused_as_such_whether_the_root_needs_its_end_or_
         assert_eq!(told.findings[0].problem, finding.problem, "{told}");
         disk.write_file(in_folder("tree/0"), row).unwrap();
         assert_opening_does_nothing(&disk);
+    }
+}
+
+#[test]
+fn a_last_leaf_that_differs_is_refused_as_such_at_its_place_whether_the_root_needs_it_or_not() {
+    for count in [256, 512, 600] {
+        let disk = with_records(count);
+        let at = 32 * (count - 1);
+        disk.flip_byte(in_folder("tree/0"), at + 3, 0x10).unwrap();
+        let told = verify(&storage(&disk), Path::new(FOLDER), &[]);
+        let (found, finding) = (&told.findings[0], refusal(&disk));
+        assert_eq!((found.problem, found.class), (Problem::RowsDiffer, FindingClass::Damage));
+        assert_eq!((finding.problem, finding.class), (found.problem, found.class), "{finding}");
+        let place = (Some("tree/0"), Some(u64::try_from(at).unwrap()), found.seq);
+        assert_eq!((found.file.as_deref(), found.offset, found.seq), place, "{told}");
+        if count != 600 {
+            assert_eq!((finding.file.as_deref(), finding.offset, finding.seq), place, "{finding}");
+            assert_eq!(
+                (finding.expected, finding.found),
+                (found.expected.clone(), found.found.clone())
+            );
+        }
+        let repair = indelible::Repair::look_on(storage(&disk), FOLDER, options()).unwrap();
+        drop(repair.run().unwrap());
+        assert_opening_does_nothing(&disk);
+    }
+}
+
+#[test]
+fn a_last_record_that_is_not_the_signed_one_is_no_damage_of_the_row_also_where_that_is_damaged() {
+    for leaf in [None, Some(100), Some(510)] {
+        let disk = with_records(512);
+        let mut bytes = active(&disk);
+        let line = bytes[..bytes.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+        let mut head = Head::of(&bytes[..line]);
+        bytes.truncate(line);
+        bytes.extend(head.record());
+        write_active(&disk, bytes);
+        if let Some(leaf) = leaf {
+            disk.flip_byte(in_folder("tree/0"), 32 * leaf, 1).unwrap();
+        }
+        let finding = refusal(&disk);
+        assert_eq!((finding.problem, finding.seq), (Problem::RootMismatch, Some(511)), "{finding}");
     }
 }
 
@@ -420,7 +463,7 @@ fn a_flipped_bit_in_the_last_signed_record_is_damage_and_its_place_is_told() {
         disk.flip_byte(in_folder("audit.log"), at, 1).unwrap();
         let finding = refusal(&disk);
         assert_eq!((finding.problem, finding.seq), (Problem::HashMismatch, Some(seq)));
-        assert_eq!(finding.class, indelible::FindingClass::Damage, "{finding}");
+        assert_eq!(finding.class, FindingClass::Damage, "{finding}");
         let place = format!("one flipped bit in the byte at {at} repairs it");
         assert_eq!(finding.evidence[0], place);
     }
@@ -471,7 +514,7 @@ fn a_large_record_that_was_changed_is_refused_as_changed_on_both_sides_of_the_ma
         write_active(&disk, bytes);
         let finding = refusal(&disk);
         assert_eq!((finding.problem, finding.seq), (Problem::HashMismatch, Some(MARK)));
-        assert_eq!(finding.class, indelible::FindingClass::Tampering, "{finding}");
+        assert_eq!(finding.class, FindingClass::Tampering, "{finding}");
         assert_refused(&disk, Problem::HashMismatch, MARK);
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use indelible::format::own::{Announcement, Prune};
+use indelible::format::record::Record;
 use indelible::storage::Storage;
 use indelible::storage::simulated::{Errno, FaultPlan, OperationKind, SimulatedDisk};
 use indelible::{
@@ -154,6 +155,33 @@ fn bytes_that_cannot_be_read_twice_within_one_line_are_two_places() {
     let found = [12_288, 32_768].map(|at| (Problem::Unreadable, "audit.log", at));
     assert_eq!(faults(&told), found, "{told}");
     assert_eq!(told.records, 5, "{told}");
+    // Of the second, nobody knows whether it is in the record that the first is in.
+    assert_eq!([told.findings[0].seq, told.findings[1].seq], [Some(2), None], "{told}");
+    assert_eq!(told.findings[0].evidence, ["record 2 stood there"], "{told}");
+}
+
+#[test]
+fn of_bytes_that_cannot_be_read_it_is_told_which_records_stood_there() {
+    let disk = filled();
+    let lines = disk.read_file(in_folder("audit.log.1")).unwrap();
+    let mut at = 0;
+    let records = lines.split_inclusive(|byte| *byte == b'\n').map(|line| {
+        let record = Record::parse(&line[..line.len() - 1]).unwrap();
+        at += u64::try_from(line.len()).unwrap();
+        (record.seq(), at - u64::try_from(line.len()).unwrap()..at)
+    });
+    let records: Vec<_> = records.collect();
+    for range in [81_920..86_016, 81_920..81_921] {
+        // A read that touches a page of it fails as a whole.
+        let page = 81_920..86_016;
+        let touched =
+            records.iter().filter(|(_, line)| line.start < page.end && page.start < line.end);
+        let touched: Vec<u64> = touched.map(|(seq, _)| *seq).collect();
+        let stood = format!("records {} to {} stood there", touched[0], touched.last().unwrap());
+        let told = look(&disk, "audit.log.1", range);
+        assert_eq!(told.findings[0].evidence, [stood], "{told}");
+        assert_eq!(told.findings[0].seq, Some(touched[0]), "{told}");
+    }
 }
 
 #[test]
@@ -338,6 +366,7 @@ fn a_folder_that_cannot_be_looked_at_is_an_error_and_no_finding() {
         (OperationKind::Stat, "audit.log.1"),
         (OperationKind::Open, "audit.log.1"),
         (OperationKind::Open, "tree/0"),
+        (OperationKind::List, "quarantine"),
     ] {
         let disk = base.fork();
         disk.fail(FaultPlan::nth(0).of_kind(kind).on_path(name).from_then_on());

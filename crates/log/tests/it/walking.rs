@@ -154,6 +154,153 @@ fn a_changed_line_behind_lost_sectors_is_the_record_that_its_head_says() {
     let found: Vec<_> = faults(&report).iter().map(|f| (f.problem, f.seq)).collect();
     assert_eq!(found, [(Problem::NulRun, Some(7)), (Problem::HashMismatch, Some(8))], "{report}");
     assert!(says(faults(&report)[1], "so the entry was changed"), "{report}");
+    assert_eq!(faults(&report)[0].evidence, ["record 7 stood there"], "{report}");
+}
+
+#[test]
+fn records_that_are_gone_behind_a_changed_line_did_not_stand_where_sectors_before_it_are_lost() {
+    let disk = log();
+    change(&disk, "audit.log.1", |lines| {
+        lose_sector(lines, 1);
+        edit(&mut lines[2]);
+        edit_hash(&mut lines[2]);
+        lines.remove(3);
+    });
+    let report = report(&disk);
+    let found = [
+        (Problem::NulRun, Some(7)),
+        (Problem::HashMismatch, Some(8)),
+        (Problem::SeqOutOfOrder, Some(10)),
+    ];
+    assert_eq!(numbers(&report)[..3], found, "{report}");
+    assert_eq!(faults(&report)[0].evidence, [""; 0], "{report}");
+}
+
+/// Zeros the sector of this line, behind its head, that is all its own.
+fn lose_sector(lines: &mut [Vec<u8>], of: usize) {
+    let before: usize = lines[..of].iter().map(Vec::len).sum();
+    let lost = (before + 600).next_multiple_of(512) - before;
+    lines[of][lost..lost + 512].fill(0);
+}
+
+fn numbers(report: &Report) -> Vec<(Problem, Option<u64>)> {
+    faults(report).iter().map(|fault| (fault.problem, fault.seq)).collect()
+}
+
+#[test]
+fn behind_lost_records_a_line_has_the_number_that_its_head_says_or_none() {
+    for (with_head, seq) in [(true, Some(8)), (false, None)] {
+        let disk = log();
+        change(&disk, "audit.log.1", |lines| {
+            lose_sector(lines, 1);
+            let size = lines[2].len();
+            lines[2][size - 20..size - 1].fill(b'x');
+            if !with_head {
+                lines[2][1..7].fill(b'x');
+            }
+        });
+        let report = report(&disk);
+        let found = [(Problem::NulRun, Some(7)), (Problem::NotARecord, seq)];
+        assert_eq!(numbers(&report), found, "{report}");
+        assert!(says(faults(&report)[0], "records 7 to 8 stood there"), "{report}");
+    }
+}
+
+#[test]
+fn behind_lost_records_the_first_line_of_a_file_has_the_number_that_those_behind_it_say() {
+    let disk = log();
+    change(&disk, "audit.log.2", |lines| lose_sector(lines, 5));
+    change(&disk, "audit.log.1", |lines| lines[0][1..40].fill(b'x'));
+    let report = report(&disk);
+    let found = [(Problem::NulRun, Some(5)), (Problem::NotARecord, Some(6))];
+    assert_eq!(numbers(&report), found, "{report}");
+}
+
+#[test]
+fn behind_lost_records_a_line_without_its_end_has_the_number_that_its_head_says_or_none() {
+    for (with_head, seq) in [(true, Some(11)), (false, None)] {
+        let disk = log();
+        change(&disk, "audit.log.1", |lines| {
+            lose_sector(lines, 4);
+            lines[5].truncate(700);
+            if !with_head {
+                lines[5][1..7].fill(b'x');
+            }
+        });
+        let report = report(&disk);
+        let found = [(Problem::NulRun, Some(10)), (Problem::LineUnterminated, seq)];
+        assert_eq!(numbers(&report), found, "{report}");
+    }
+}
+
+#[test]
+fn no_checkpoint_is_said_to_cover_a_tail_of_which_nobody_knows_where_it_stands() {
+    let cases = [
+        // Records 16 and 17 are covered; of what has no head nobody knows whether it is one of them.
+        (true, 16, Some(17), Problem::BelowMark),
+        (false, 16, None, Problem::LineUnterminated),
+        // These are behind the last that is.
+        (true, 18, Some(19), Problem::LineUnterminated),
+        (false, 18, None, Problem::LineUnterminated),
+    ];
+    for (with_head, changed, seq, problem) in cases {
+        let disk = log();
+        change(&disk, "audit.log", |lines| {
+            let mut head = Head::of(&lines.concat());
+            lines.extend([head.record(), head.record()]);
+            lines.truncate(changed - 12 + 2);
+            let (line, last) = (changed - 12, changed - 12 + 1);
+            lines[line][1..40].fill(b'x');
+            lines[last].truncate(700);
+            if !with_head {
+                lines[last][1..7].fill(b'x');
+            }
+        });
+        let told = report(&disk);
+        let found = [(Problem::NotARecord, Some(u64::try_from(changed).unwrap())), (problem, seq)];
+        assert_eq!(numbers(&told)[..2], found, "{changed}: {told}");
+        let covers = says(faults(&told)[1], "a checkpoint covers 18 records");
+        assert_eq!(covers, problem == Problem::BelowMark, "{told}");
+    }
+}
+
+#[test]
+fn where_the_end_is_lost_it_is_said_that_what_is_missing_may_have_stood_there() {
+    let there = "what stands behind them is no record, and may be what is missing";
+    let cut = "tree/0 has 18 leaves: the rows were not cut with the records";
+    for (lost, said, not_said) in [(true, there, cut), (false, cut, there)] {
+        let disk = log();
+        change(&disk, "audit.log", |lines| {
+            if lost {
+                lose_sector(lines, 4);
+                lose_sector(lines, 5);
+            } else {
+                lines.truncate(4);
+            }
+        });
+        let report = report(&disk);
+        let faults = faults(&report);
+        let cut_off = faults.iter().find(|fault| fault.problem == Problem::CutOff).unwrap();
+        assert_eq!(cut_off.found.as_deref(), Some("16 records"), "{report}");
+        assert!(says(cut_off, said) && !says(cut_off, not_said), "{report}");
+        assert_eq!(faults[0].problem == Problem::NulRun, lost, "{report}");
+    }
+}
+
+#[test]
+fn of_a_line_that_is_no_record_it_is_told_where_more_than_one_record_is_lost_with_it() {
+    for (lost, evidence) in [(1, &[][..]), (3, &["records 8 to 10 stood there"])] {
+        let disk = log();
+        change(&disk, "audit.log.1", |lines| {
+            lines[2][1..40].fill(b'x');
+            lines[2].truncate(700);
+            lines[2].push(b'\n');
+            drop(lines.drain(3..2 + lost));
+        });
+        let fault = only_fault(&disk);
+        assert_eq!((fault.problem, fault.seq), (Problem::NotARecord, Some(8)), "{fault}");
+        assert_eq!(fault.evidence, evidence, "{fault}");
+    }
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! Holds the log against receipts: each record must be there, with the hash and the timestamp that its receipt says.
 //!
-//! It reads the records themselves, by bisection and then line by line, and of pruned records their leaves in `tree/0`,
-//! which the signed roots cover. Whether records agree with their hashes is for [`walk`](super::super::walk) to say.
+//! It reads the records themselves, by bisection and then line by line, or, where the log is broken, each line; and of
+//! pruned records their leaves in `tree/0`, which the signed roots cover. Whether records agree with their hashes is for [`walk`](super::super::walk) to say.
 //!
 //! Invariant: what many receipts show is one finding of each problem, at the first record, with how many more there are.
 
 use indelible_format::chain::Hash;
-use indelible_format::record::Head;
 use indelible_format::seeded::{self, Bug};
+use indelible_format::time::Timestamp;
 use indelible_format::tree::leaf_hash;
 
 use super::super::VerifyError;
@@ -17,7 +17,7 @@ use super::super::finding::{Finding, MIXED_UP, Problem};
 use super::super::ground::End;
 use super::super::plan::{Plan, Planned};
 use super::super::rows::{HASH_SIZE, Row};
-use super::reading::Reading;
+use super::reading::{Read, Reading};
 use super::receipts::{Kept, Receipts};
 use super::{Anchoring, Held};
 use crate::segment::Segment;
@@ -102,7 +102,7 @@ struct Comparison<'a> {
     leaves: Row,
     /// By log, whether it is another one; empty where this log does not say which it is.
     foreign: Vec<bool>,
-    /// Whether the walk found a fault, which may explain that a record is not to be had.
+    /// Whether a fault was found, which may explain that a record is not to be had, or not in its place.
     broken: bool,
     /// Whether it found bytes that can't be read.
     unreadable: bool,
@@ -132,67 +132,124 @@ impl Shown {
     }
 }
 
+/// What stands where a record should.
+#[derive(Clone, Copy, Debug)]
+struct Stood {
+    offset: u64,
+    seq: u64,
+    timestamp: Timestamp,
+    hash: Hash,
+}
+
+impl Stood {
+    /// `None` where the line has not both head and link.
+    fn of(line: &Read) -> Option<Self> {
+        let (head, hash) = line.head.as_ref().zip(line.hash)?;
+        Some(Self { offset: line.offset, seq: head.seq, timestamp: head.timestamp, hash })
+    }
+
+    /// Whether it is what the receipt was given for.
+    fn is_as(&self, kept: &Kept) -> bool {
+        self.hash == kept.hash && self.timestamp == kept.timestamp
+    }
+}
+
 impl Comparison<'_> {
     /// Compares the receipts of records that one segment should hold. `false` where it was stopped.
-    ///
-    /// What can't be read is for the walk to report, and no error where it did.
     fn segment(
         &mut self,
         planned: &Planned,
         segment: &Segment,
         wanted: &[Kept],
     ) -> Result<bool, VerifyError> {
-        let mut reading = Reading::of(segment, planned.size.min(segment.size));
-        let mut wanted = wanted;
         let Some(first) = wanted.first() else { return Ok(true) };
-        reading.seek(first.seq);
+        let mut reading = Reading::of(segment, planned.size.min(segment.size));
+        if self.broken {
+            return self.wherever(&planned.name(), reading, wanted);
+        }
+        let mut wanted = wanted;
+        reading.seek(first.seq)?;
         while let Some(next) = wanted.first() {
             if self.held.progress.is_stopped() {
                 return Ok(false);
             }
-            let line = match reading.next_line(next.seq) {
-                Err(e) if !self.unreadable => return Err(segment.read_failure(e).into()),
-                Err(_) => {
-                    reading.pass_over();
-                    continue;
-                }
-                Ok(None) => break,
-                Ok(Some(line)) => line,
-            };
+            let Some(line) = reading.next_line(next.seq)? else { break };
             let Some(head) = &line.head else { continue };
             if head.seq < next.seq {
                 if next.seq - head.seq > NEAR {
-                    reading.seek(next.seq);
+                    reading.seek(next.seq)?;
                 }
                 continue;
             }
-            let (absent, rest) = wanted.split_at(before(wanted, head.seq));
-            self.all_absent(absent);
-            let (of_it, rest) = rest.split_at(before(rest, head.seq + 1));
+            let (of_it, rest) = wanted.split_at(before(wanted, head.seq.saturating_add(1)));
             wanted = rest;
-            let Some(hash) = line.hash else {
-                self.all_absent(of_it);
-                continue;
-            };
             for kept in of_it {
-                self.record(&planned.name(), line.offset, head, &hash, kept);
+                self.line(&planned.name(), Stood::of(&line), kept);
             }
         }
         self.all_absent(wanted);
         Ok(true)
     }
 
+    /// Compares receipts with their records wherever in the segment these stand: where the walk has found a fault they may
+    /// be out of order, a head may be what was changed, and another record may have the number.
+    ///
+    /// What can't be read is for the walk to report, and no error where it did.
+    fn wherever(
+        &mut self,
+        file: &str,
+        mut reading: Reading<'_>,
+        wanted: &[Kept],
+    ) -> Result<bool, VerifyError> {
+        let from = wanted.first().map_or(0, |first| first.seq);
+        let mut found: Vec<Option<Stood>> = vec![None; wanted.len()];
+        while !self.held.progress.is_stopped() {
+            let line = match reading.next_line(from) {
+                Err(failure) if !self.unreadable => return Err(failure.into()),
+                Err(_) => {
+                    reading.pass_over();
+                    continue;
+                }
+                Ok(None) => {
+                    for (kept, found) in wanted.iter().zip(found) {
+                        self.line(file, found, kept);
+                    }
+                    return Ok(true);
+                }
+                Ok(Some(line)) => line,
+            };
+            let Some(stood) = Stood::of(&line) else { continue };
+            let of_it = before(wanted, stood.seq)..before(wanted, stood.seq.saturating_add(1));
+            let found = found.get_mut(of_it.clone()).into_iter().flatten();
+            for (kept, found) in wanted.get(of_it).into_iter().flatten().zip(found) {
+                if found.is_none() || stood.is_as(kept) {
+                    *found = Some(stood);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Compares one receipt with its record, where one stands.
+    fn line(&mut self, file: &str, stood: Option<Stood>, kept: &Kept) {
+        match stood {
+            Some(stood) => self.record(file, &stood, kept),
+            None => self.all_absent(std::slice::from_ref(kept)),
+        }
+    }
+
     /// Compares one receipt with its record.
-    fn record(&mut self, file: &str, offset: u64, head: &Head, hash: &Hash, kept: &Kept) {
+    fn record(&mut self, file: &str, stood: &Stood, kept: &Kept) {
         if self.is_foreign(kept) {
             return;
         }
-        if *hash != kept.hash && !seeded::is(Bug::ReceiptHashUncompared) {
+        let Stood { offset, hash, timestamp, .. } = *stood;
+        if hash != kept.hash && !seeded::is(Bug::ReceiptHashUncompared) {
             let finding = Finding::new(Problem::ReceiptHashDiffers).at(file, offset);
             self.show(finding.record(kept.seq).expected(kept.hash).found(hash), kept);
-        } else if head.timestamp != kept.timestamp {
+        } else if timestamp != kept.timestamp {
             let finding = Finding::new(Problem::ReceiptTimeDiffers).at(file, offset);
-            let finding = finding.record(kept.seq).expected(kept.timestamp).found(head.timestamp);
+            let finding = finding.record(kept.seq).expected(kept.timestamp).found(timestamp);
             self.show(
                 finding.evidence(
                     "the hashes are the same, so it is the receipt that was changed, or a redacted record",
@@ -216,7 +273,7 @@ impl Comparison<'_> {
     fn absent(&mut self, kept: &Kept) {
         let leaf = self.leaves.hash(kept.seq).ok();
         let expected = leaf_hash(&kept.hash);
-        let pruned = self.held.first_seq.is_some_and(|first| kept.seq < first);
+        let pruned = kept.seq < self.held.pruned_before;
         let beyond = kept.seq >= self.held.next_seq;
         match leaf {
             Some(leaf) if leaf == expected && pruned => self.told.receipts_pruned += 1,

@@ -3,7 +3,7 @@
 //! Invariants:
 //! - the key that the log itself names is no anchor: whoever rewrites all of it also writes that;
 //! - what can't be compared is said to be so, and never counts as an anchor;
-//! - memory grows with what was given (64 bytes a receipt), never with the log.
+//! - memory grows with what was given (64 bytes a receipt, and 64 more of a segment's in a broken log), never with the log.
 //!
 //! A root that was kept is compared where the tree is grown ([`tree`](super::tree)), by way of [`SignedRoots`].
 
@@ -55,7 +55,7 @@ pub struct Anchoring {
     pub checkpoints_unknown: u64,
     /// Receipts of this log: it was held against them.
     pub receipts: u64,
-    /// Those of them whose records were pruned: their hashes were compared, their timestamps could not be.
+    /// Those of them whose records were pruned, as a valid prune record says: their hashes were compared, their timestamps could not be.
     pub receipts_pruned: u64,
     /// How many records, counted from record 0, are those that a kept checkpoint or receipt is of, if the log is whole.
     pub covered: Option<u64>,
@@ -78,7 +78,11 @@ pub(super) struct Held<'a> {
     pub(super) ground: Ground<'a>,
     /// Seq of the first record in the folder.
     pub(super) first_seq: Option<u64>,
+    /// Records before this one were pruned.
+    pub(super) pruned_before: u64,
     pub(super) next_seq: u64,
+    /// Whether something stands behind the last record that is none.
+    pub(super) ends_lost: bool,
     /// Whether everything was looked at.
     pub(super) complete: bool,
     pub(super) progress: &'a Progress,

@@ -3,12 +3,11 @@
 //! Invariant: it goes forward only, but for lines before bytes that can't be read, once each time, so that however a file is
 //! made it comes to its end.
 
-use std::io;
-
 use indelible_format::chain::{Hash, Link};
 use indelible_format::record::{Head, parse_head};
 
 use super::super::medium::{next_line, unreadable_range};
+use crate::io::IoFailure;
 use crate::lines::{Line, Lines, Source};
 use crate::segment::Segment;
 
@@ -42,33 +41,30 @@ pub(super) struct Reading<'s> {
     at: u64,
     /// Where to go on at the end of these lines, which is before bytes that can't be read.
     behind: Option<u64>,
-    /// Whether no search met such bytes so far.
-    seeks: bool,
 }
 
 impl<'s> Reading<'s> {
     /// From the beginning of a segment, of which `size` bytes count.
     pub(super) fn of(segment: &'s Segment, size: u64) -> Self {
         let lines = Lines::new(segment.file.as_ref(), Source::Cache, 0, size);
-        Self { segment, size, lines, at: 0, behind: None, seeks: true }
+        Self { segment, size, lines, at: 0, behind: None }
     }
 
-    /// Goes on at the record `seq`, or before it, where that is further on. Where it can't search, it goes on line by line.
-    pub(super) fn seek(&mut self, seq: u64) {
-        if !self.seeks {
-            return;
+    /// Goes on at the record `seq`, or before it, where that is further on. Only where the walk has found no fault: in a
+    /// log whose heads are out of order, a search passes records over.
+    pub(super) fn seek(&mut self, seq: u64) -> Result<(), IoFailure> {
+        let at = self.segment.seek(self.size, |head| head.seq.cmp(&seq))?;
+        if at > self.at {
+            self.go_on(at, self.size, None);
         }
-        match self.segment.seek(self.size, |head| head.seq.cmp(&seq)) {
-            Ok(at) if at > self.at => self.go_on(at, self.size, None),
-            Ok(_) => {}
-            Err(_) => self.seeks = false,
-        }
+        Ok(())
     }
 
     /// The next line; `None` at the end. After an error [`pass_over`](Self::pass_over) goes on.
-    pub(super) fn next_line(&mut self, wanted: u64) -> io::Result<Option<Read>> {
+    pub(super) fn next_line(&mut self, wanted: u64) -> Result<Option<Read>, IoFailure> {
         loop {
-            let next = match self.lines.next_line()? {
+            let line = self.lines.next_line().map_err(|e| self.segment.read_failure(e))?;
+            let next = match line {
                 Some(Line::Whole { offset, bytes } | Line::Unterminated { offset, bytes }) => {
                     self.at = offset;
                     return Ok(Some(Read::of(offset, bytes, wanted)));

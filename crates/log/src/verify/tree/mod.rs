@@ -31,6 +31,15 @@ use crate::io::IoFailure;
 use crate::layout::Layout;
 use crate::storage::Storage;
 
+/// Evidence where rows differ and the records are right.
+const BY_RECORDS: &str =
+    "the records give the root that was signed, so the row can be rebuilt from them";
+/// Evidence where rows differ and nothing says what is right.
+const UNDECIDED: &str =
+    "no signed checkpoint over these records is left to say which of them is right";
+/// Evidence where a row above differs and records were changed that it is not over.
+const BY_LEAVES: &str =
+    "tree/0 gives the root that was signed, so the row can be rebuilt from that";
 /// Evidence where records were changed and no link between them is broken.
 const REHASHED: &str = "no link is broken, so from this record on everything was hashed again";
 
@@ -45,6 +54,37 @@ struct Difference {
     found: Hash,
 }
 
+/// The first difference since the last signed root, and how many there are.
+#[derive(Debug, Default)]
+struct Differing {
+    first: Option<Difference>,
+    count: u64,
+}
+
+impl Differing {
+    fn add(&mut self, difference: Difference) {
+        self.count += 1;
+        self.first.get_or_insert(difference);
+    }
+}
+
+impl Difference {
+    /// The first leaf that it is over.
+    fn first_leaf(&self) -> u64 {
+        first_leaf(self.row, self.index)
+    }
+
+    /// The leaf behind the last that it is over.
+    fn leaf_behind(&self) -> u64 {
+        first_leaf(self.row, self.index.saturating_add(1))
+    }
+}
+
+/// The first leaf that the hash at `index` of `row` is over.
+fn first_leaf(row: u8, index: u64) -> u64 {
+    index.saturating_mul(u64::from(tile::WIDTH).saturating_pow(u32::from(row)))
+}
+
 /// Both trees, and what has been compared.
 #[derive(Debug)]
 pub(super) struct Tree<'a> {
@@ -54,9 +94,10 @@ pub(super) struct Tree<'a> {
     by_records: Frontier,
     /// Only while it is another one.
     by_rows: Option<Frontier>,
-    /// First difference since the last signed root, and how many.
-    difference: Option<Difference>,
-    differences: u64,
+    /// Leaves that differ.
+    leaves: Differing,
+    /// Hashes of the rows above that do.
+    above: Differing,
     /// Per row, the hashes of the tile under way.
     tiles: Vec<Vec<Hash>>,
     /// Rows of which it was said that they are short or unreadable.
@@ -77,6 +118,8 @@ pub(super) struct Tree<'a> {
     lost: bool,
     /// How many leaves are of pruned records.
     pruned: u64,
+    /// How many of these it was said of that one of them is wrong.
+    pruned_told: u64,
 }
 
 impl<'a> Tree<'a> {
@@ -96,8 +139,8 @@ impl<'a> Tree<'a> {
             rows,
             by_records: Frontier::new(),
             by_rows: None,
-            difference: None,
-            differences: 0,
+            leaves: Differing::default(),
+            above: Differing::default(),
             gaps_told: Vec::new(),
             agreed: None,
             agreed_kept: None,
@@ -107,6 +150,7 @@ impl<'a> Tree<'a> {
             last_different: 0,
             lost: false,
             pruned: 0,
+            pruned_told: 0,
         })
     }
 
@@ -217,7 +261,8 @@ impl<'a> Tree<'a> {
 
     /// Whether `run` can be taken at once: it follows, nothing is undecided, and every signed root within it is right.
     pub(super) fn fits(&self, run: &Run) -> bool {
-        let clean = !self.lost && self.difference.is_none() && self.by_rows.is_none();
+        let same = self.leaves.first.is_none() && self.above.first.is_none();
+        let clean = !self.lost && same && self.by_rows.is_none();
         if !clean || self.size() != run.first_seq {
             return false;
         }
@@ -262,14 +307,7 @@ impl<'a> Tree<'a> {
 
     /// Says what no signed root has decided.
     pub(super) fn finish(&mut self, out: &mut Findings) {
-        if self.difference.is_some() && !self.lost {
-            self.report_rows(
-                out,
-                Some(
-                    "no signed checkpoint over these records is left to say which of them is right",
-                ),
-            );
-        }
+        self.report_differing(UNDECIDED, out);
     }
 
     fn grow(&mut self, leaf: Hash, place: Option<&Place>, out: &mut Findings) {
@@ -322,15 +360,20 @@ impl<'a> Tree<'a> {
             Ok(found) => found,
             Err(gap) => return self.report_gap(row, index, gap, out),
         };
-        if row == 0 {
-            self.last_different = index;
-            if self.by_rows.is_none() {
-                self.by_rows = Some(self.by_records.clone());
-            }
-        }
-        self.differences += 1;
         let place = place.cloned();
-        self.difference.get_or_insert(Difference { row, index, place, expected, found });
+        let difference = Difference { row, index, place, expected, found };
+        if row > 0 {
+            // Of leaves of which it was said already that one is wrong, the rows above show it too.
+            if difference.first_leaf() >= self.pruned_told {
+                self.above.add(difference);
+            }
+            return;
+        }
+        self.last_different = index;
+        if self.by_rows.is_none() {
+            self.by_rows = Some(self.by_records.clone());
+        }
+        self.leaves.add(difference);
     }
 
     fn check_root(&mut self, place: Option<&Place>, out: &mut Findings) {
@@ -339,9 +382,7 @@ impl<'a> Tree<'a> {
         let checked = std::mem::replace(&mut self.checked, size);
         if self.by_records.root() == signed.root {
             confirm(&mut self.confirmed, checked..size);
-            if self.difference.is_some() {
-                self.report_rows(out, None);
-            }
+            self.report_differing(BY_RECORDS, out);
             self.by_rows = None;
             self.agreed = Some(size);
             self.agreed_kept = signed.kept.as_ref().map(|_| size).or(self.agreed_kept);
@@ -357,8 +398,8 @@ impl<'a> Tree<'a> {
             return self.report_kept(signed, place, out);
         }
         let chained = !out.has_fault();
-        let changed = self.difference.take().filter(|difference| difference.row == 0);
-        self.differences = 0;
+        let changed = std::mem::take(&mut self.leaves).first;
+        let above = std::mem::take(&mut self.above);
         if let Some(changed) = changed.as_ref().filter(|_| rows_agree) {
             confirm(&mut self.confirmed, checked..changed.index);
             confirm(&mut self.confirmed, self.last_different + 1..size);
@@ -390,6 +431,11 @@ impl<'a> Tree<'a> {
         };
         if !std::mem::replace(&mut self.rewritten, true) {
             out.add(finding);
+        }
+        // Rows over records that were changed differ from them, of course.
+        let first = changed.map_or(size, |changed| changed.index);
+        if above.first.as_ref().is_some_and(|above| above.leaf_behind() <= first) {
+            self.report_rows(above, if rows_agree { BY_LEAVES } else { UNDECIDED }, out);
         }
         // What was signed is what later roots build on.
         match self.by_rows.take() {
@@ -427,7 +473,8 @@ impl<'a> Tree<'a> {
                 signed.place()
             ))
             .evidence(changed);
-        if self.difference.is_none() && !out.has_fault() {
+        let same = self.leaves.first.is_none() && self.above.first.is_none();
+        if same && !out.has_fault() {
             finding = finding.evidence(if self.agreed > self.agreed_kept {
                 "chain, rows and the log's own checkpoints agree with each other: it was hashed and signed again"
             } else {
@@ -440,6 +487,8 @@ impl<'a> Tree<'a> {
     /// Says that leaves of pruned records, which only the row has, do not give the root that was signed over them.
     fn report_pruned(&mut self, signed: Hash, out: &mut Findings) {
         self.lost = true;
+        self.above = Differing::default();
+        self.pruned_told = self.size();
         let from = self.agreed.unwrap_or(0);
         out.add(
             Finding::new(Problem::RowsDiffer)
@@ -464,9 +513,15 @@ impl<'a> Tree<'a> {
         }
     }
 
-    fn report_rows(&mut self, out: &mut Findings, undecided: Option<&str>) {
-        let count = std::mem::take(&mut self.differences);
-        let Some(difference) = self.difference.take() else { return };
+    /// Says which rows differ, since the last signed root.
+    fn report_differing(&mut self, evidence: &str, out: &mut Findings) {
+        for differing in [std::mem::take(&mut self.leaves), std::mem::take(&mut self.above)] {
+            self.report_rows(differing, evidence, out);
+        }
+    }
+
+    fn report_rows(&self, differing: Differing, evidence: &str, out: &mut Findings) {
+        let Differing { first: Some(difference), count } = differing else { return };
         let mut finding = Finding::new(Problem::RowsDiffer)
             .at(self.row_name(difference.row), difference.index.saturating_mul(HASH_SIZE))
             .expected(difference.expected)
@@ -474,9 +529,7 @@ impl<'a> Tree<'a> {
         if let Some(place) = &difference.place {
             finding = finding.record(place.seq);
         }
-        finding = finding.evidence(undecided.unwrap_or(
-            "the records give the root that was signed, so the row can be rebuilt from them",
-        ));
+        finding = finding.evidence(evidence);
         if count > 1 {
             finding = finding.evidence(format!("{count} hashes differ up to here"));
         }

@@ -189,6 +189,83 @@ fn a_leaf_that_is_not_to_be_had_is_taken_from_the_rows_where_a_signed_root_cover
 }
 
 #[test]
+fn a_row_that_differs_is_told_also_where_a_later_leaf_is_not_to_be_had() {
+    for (changed, row, offset) in [(1, 0, 32), (299, 0, 299 * 32), (0, 1, 0)] {
+        let mut rows = rows(600);
+        rows[row][changed] = Hash::ZERO;
+        // The row ends with the leaves of these.
+        rows[0].truncate(400);
+        let (told, found) = look_past(&records(600, &[]), &[500], &rows, &signed([600]));
+        let problems = [Problem::RowsMissing, Problem::RowsDiffer];
+        assert_eq!((told.root, &told.problems[..]), (None, &problems[..]), "{found:?}");
+        let file = format!("tree/{row}");
+        let place = (found[1].file.as_deref(), found[1].offset);
+        assert_eq!(place, (Some(&*file), Some(offset)), "{found:?}");
+        let open = has(&found[1], "no signed checkpoint over these records is left to say which");
+        assert!(open, "{found:?}");
+    }
+}
+
+#[test]
+fn a_row_above_that_differs_before_leaves_of_pruned_records_are_lost_is_told_too() {
+    let mut rows = rows(700);
+    rows[0].truncate(300);
+    rows[1][0] = Hash::ZERO;
+    let ((), found) = with_tree(&rows, &signed([700]), |tree, out| {
+        tree.begin(600, &record_hash(599), &place(600), out);
+        tree.finish(out);
+    });
+    let problems: Vec<_> = found.iter().map(|finding| finding.problem).collect();
+    assert_eq!(problems, [Problem::LeavesLost, Problem::RowsDiffer], "{found:?}");
+    let place = (found[1].file.as_deref(), found[1].offset);
+    assert_eq!(place, (Some("tree/1"), Some(0)), "{found:?}");
+}
+
+#[test]
+fn a_row_above_that_differs_does_not_hide_which_record_was_changed_nor_is_it_hidden() {
+    let mut rows = rows(700);
+    rows[1][0] = Hash::ZERO;
+    let (told, found) = look(&records(700, &[600]), &rows, &signed([700]));
+    assert_eq!(told.problems, [Problem::RootMismatch, Problem::RowsDiffer], "{found:?}");
+    assert_eq!((found[0].seq, found[0].offset), (Some(600), Some(60_000)), "{found:?}");
+    let place = (found[1].file.as_deref(), found[1].offset);
+    assert_eq!(place, (Some("tree/1"), Some(0)), "{found:?}");
+    assert!(has(&found[1], "tree/0 gives the root that was signed"), "{found:?}");
+    // A leaf of tree/0 differs too: nothing gives what was signed.
+    rows[0][650] = Hash::ZERO;
+    let (told, found) = look(&records(700, &[600]), &rows, &signed([700]));
+    assert_eq!(told.problems, [Problem::RootMismatch, Problem::RowsDiffer], "{found:?}");
+    assert!(has(&found[1], "no signed checkpoint over these records is left"), "{found:?}");
+}
+
+#[test]
+fn a_leaf_and_a_hash_of_the_row_above_that_differ_are_told_each_at_its_place() {
+    let mut rows = rows(600);
+    (rows[1][0], rows[0][300], rows[0][301]) = (Hash::ZERO, Hash::ZERO, Hash::ZERO);
+    let (told, found) = look(&records(600, &[]), &rows, &signed([600]));
+    assert_eq!(told.problems, [Problem::RowsDiffer; 2], "{found:?}");
+    let place = |at: usize| (found[at].file.as_deref(), found[at].offset, found[at].seq);
+    assert_eq!(place(0), (Some("tree/0"), Some(300 * 32), Some(300)));
+    assert_eq!(place(1), (Some("tree/1"), Some(0), None));
+    assert!(has(&found[0], "2 hashes differ up to here") && found[1].evidence.len() == 1);
+}
+
+#[test]
+fn the_last_leaf_of_a_whole_tile_that_differs_is_told_at_its_place() {
+    for count in [256, 512] {
+        for signed in [signed([count]), signed([count, count + 1]), signed([1, count])] {
+            let mut rows = rows(count + 1);
+            let last = usize::try_from(count).unwrap() - 1;
+            rows[0][last] = Hash::ZERO;
+            let (told, found) = look(&records(count + 1, &[]), &rows, &signed);
+            assert_eq!(told.problems, [Problem::RowsDiffer], "{found:?}");
+            let place = (found[0].file.as_deref(), found[0].offset, found[0].seq);
+            assert_eq!(place, (Some("tree/0"), Some((count - 1) * 32), Some(count - 1)));
+        }
+    }
+}
+
+#[test]
 fn hashes_of_a_row_that_differ_are_counted_where_they_are_several() {
     for changed in 1..4 {
         let mut rows = rows(10);
@@ -217,6 +294,27 @@ fn a_changed_leaf_of_a_pruned_record_is_told_once_although_the_row_above_shows_i
     assert_eq!((found.len(), root), (1, None), "{found:?}");
     assert_eq!(found[0].problem, Problem::RowsDiffer);
     assert!(has(&found[0], "a leaf of the pruned records 0 to 299"), "{found:?}");
+}
+
+#[test]
+fn a_row_above_is_told_of_pruned_records_of_which_nothing_was_said_yet() {
+    let mut rows = rows(700);
+    rows[0][10] = Hash::ZERO;
+    let look = |rows: &[Vec<Hash>]| {
+        let begin = |tree: &mut Tree<'_>, out: &mut Findings| {
+            tree.begin(600, &record_hash(599), &place(600), out);
+            tree.finish(out);
+        };
+        with_tree(rows, &signed([100, 700]), begin).1
+    };
+    let found = look(&rows);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(has(&found[0], "a leaf of the pruned records 0 to 99"), "{found:?}");
+    rows[0][400] = Hash::ZERO;
+    let found = look(&rows);
+    assert_eq!(found.len(), 2, "{found:?}");
+    let place = (found[1].file.as_deref(), found[1].offset);
+    assert_eq!(place, (Some("tree/1"), Some(32)), "{found:?}");
 }
 
 #[test]

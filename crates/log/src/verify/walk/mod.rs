@@ -20,6 +20,7 @@ use indelible_format::chain::Hash;
 use indelible_format::record::{DecodeError, Depth, LINE_SIZE_MAX, Record};
 use indelible_format::time::Timestamp;
 
+use self::lost::Lost;
 use super::VerifyError;
 use super::collect::Findings;
 use super::finding::{Finding, Problem};
@@ -87,8 +88,8 @@ pub(super) struct Walk<'a> {
     last: Option<Last>,
     /// Whether lines since the last record were no records.
     gap: bool,
-    /// Where sectors are lost, if the gap begins with that: the next record says which records stood there.
-    lost_at: Option<(Arc<str>, u64)>,
+    /// What was reported where the gap begins: the next record says which records stood there.
+    lost_at: Option<Lost>,
     first: Option<Place>,
     /// The hash before each segment, by the segment's first seq.
     starts: BTreeMap<u64, Hash>,
@@ -144,6 +145,17 @@ impl<'a> Walk<'a> {
         self.last.map(|last| last.seq.saturating_add(1))
     }
 
+    /// Whether something stands behind the last record that is none.
+    pub(super) fn ends_lost(&self) -> bool {
+        self.gap
+    }
+
+    /// Says what nothing has decided or explained by the end.
+    pub(super) fn finish(&mut self, out: &mut Findings) {
+        self.tree.finish(out);
+        self.policy.finish(self.first.as_ref(), out);
+    }
+
     /// Walks all segments.
     pub(super) fn run(&mut self, out: &mut Findings) -> Result<End, VerifyError> {
         let Ground { storage, layout, plan, .. } = self.ground;
@@ -194,7 +206,7 @@ impl<'a> Walk<'a> {
                         at = offset;
                     }
                     out.add(self.unreadable(current, &bad, why));
-                    self.gap = true;
+                    self.lose(Problem::Unreadable, current, bad.start);
                     from = next_line(current.segment, current.size, bad.end);
                 }
             }
@@ -210,7 +222,7 @@ impl<'a> Walk<'a> {
         let mut finding = Finding::new(Problem::Unreadable)
             .at(&*current.file, bytes.start)
             .found(format_args!("{} bytes: {why}", bytes.end - bytes.start));
-        finding.seq = self.next_seq();
+        finding.seq = self.seq_of_line(current, bytes.start);
         finding
     }
 
@@ -268,7 +280,7 @@ impl<'a> Walk<'a> {
         if !self.lost(current, offset, &window, out) {
             out.add(self.no_record(current, offset, &window).found("a line without an end"));
             self.stretches.end();
-            self.gap = true;
+            self.lose(Problem::NotARecord, current, offset);
         }
         Span::At(next)
     }
@@ -276,7 +288,7 @@ impl<'a> Walk<'a> {
     fn parse<'l>(&self, line: &'l [u8]) -> Result<Record<'l>, DecodeError> {
         if self.policy.form_known() {
             // What no signature covers anybody who can write may have written.
-            let covered = self.next_seq().unwrap_or(0) < self.ground.roots.mark();
+            let covered = !self.gap && self.next_seq().unwrap_or(0) < self.ground.roots.mark();
             Record::parse_to(line, if covered { self.depth } else { Depth::Form })
         } else {
             Record::parse_newer(line)

@@ -68,20 +68,25 @@ impl Walk<'_> {
     /// Takes what can still be told of a line that is no record, so that the next one has something to follow.
     fn stand_in(&mut self, current: &Current<'_>, offset: u64, line: &[u8], out: &mut Findings) {
         let (Ok(tied), Ok(head)) = (Link::split(line), parse_head(line)) else {
-            self.gap = true;
-            return;
+            return self.lose(Problem::NotARecord, current, offset);
         };
-        let seq = self.seq_told(current, offset).unwrap_or(head.seq);
+        let seq = self.seq_of_line(current, offset).unwrap_or(head.seq);
         let place = Place { file: Arc::clone(&current.file), offset, seq };
         if self.last.is_none() {
             self.begin(&place, &tied.prev_hash, None, out);
         }
         // Either the entry was changed, or the hash: the rows know which hash it had.
         let computed = tied.computed_hash();
-        let hash = match self.tree.row_leaf(seq) {
+        let leaf = self.tree.row_leaf(seq);
+        let hash = match leaf {
             Some(leaf) if leaf == leaf_hash(&computed) => computed,
             Some(_) | None => tied.hash,
         };
+        // Which record it is may be what was changed, unless the rows bear it out.
+        if leaf == Some(leaf_hash(&hash)) {
+            self.tell_lost(seq, out);
+        }
+        self.lost_at = None;
         self.tree.borrow_up_to(seq.saturating_add(1), out);
         let timestamp = self.last.map_or(head.timestamp, |last| last.timestamp);
         self.last = Some(Last { seq, hash, timestamp, redacted: false });
@@ -98,8 +103,7 @@ impl Walk<'_> {
         let DecodeError::HashMismatch { stated, computed, .. } = error else {
             return self.no_record(current, offset, line).found(error);
         };
-        let seq = self.seq_told(current, offset);
-        let seq = seq.or_else(|| parse_head(line).ok().map(|head| head.seq));
+        let seq = self.seq_or_head(current, offset, line);
         let mut finding = Finding::new(Problem::HashMismatch)
             .at(&*current.file, offset)
             .expected(computed)
@@ -121,7 +125,7 @@ impl Walk<'_> {
     /// The finding for bytes that have not the form of a record, and no lost sectors.
     pub(super) fn no_record(&self, current: &Current<'_>, offset: u64, bytes: &[u8]) -> Finding {
         let mut finding = Finding::new(Problem::NotARecord).at(&*current.file, offset);
-        finding.seq = self.seq_of_line(current, offset);
+        finding.seq = self.seq_or_head(current, offset, bytes);
         if memchr::memchr(0, bytes).is_some() {
             finding = finding.evidence("it holds NUL bytes, but not as whole sectors");
         }
@@ -150,13 +154,15 @@ impl Walk<'_> {
             return;
         }
         self.stretches.end();
-        let covered = current.newest && self.next_seq().is_some();
+        let seq = self.seq_or_head(current, offset, bytes);
+        let mark = self.ground.roots.tail_mark();
+        // Of what stands behind lost records nobody may know whether it is covered.
+        let covered = current.newest && seq.is_some_and(|seq| seq < mark);
         let problem = if covered { Problem::BelowMark } else { Problem::LineUnterminated };
         let mut finding = Finding::new(problem).at(&*current.file, offset);
-        finding.seq = self.seq_of_line(current, offset);
+        finding.seq = seq;
         finding = finding.found(format_args!("{} bytes without a line feed", bytes.len()));
         if covered {
-            let mark = self.ground.roots.tail_mark();
             finding = finding.evidence(format!("a checkpoint covers {}", records(mark)));
         }
         let mut parsed = self.parse(bytes);
@@ -174,18 +180,27 @@ impl Walk<'_> {
         out.add(finding);
         match parsed {
             Ok(record) => self.accept(current, offset, &record, out),
-            Err(_) => self.gap = true,
+            Err(_) => self.lose(problem, current, offset),
         }
     }
 
-    /// Seq of the record that a line at `offset` is, or was: by the one before it, or by those behind the first.
+    /// Seq of the record that a line at `offset` is, or was: by the one before it, or by those behind it where it is the
+    /// first of its file; `None` behind lost records, of which nobody knows how many they were. It goes before what the
+    /// line says itself, which may be what was changed.
     pub(super) fn seq_of_line(&self, current: &Current<'_>, offset: u64) -> Option<u64> {
-        self.next_seq().or_else(|| current.first_seq.filter(|_| offset == 0))
+        let next = self.next_seq().filter(|_| !self.gap);
+        next.or_else(|| current.first_seq.filter(|_| offset == 0))
     }
 
-    /// The same where no line before it is lost. It goes before what the line says itself, which may be what was changed.
-    fn seq_told(&self, current: &Current<'_>, offset: u64) -> Option<u64> {
-        self.seq_of_line(current, offset).filter(|_| !self.gap)
+    /// The same, or else what the line says itself.
+    pub(super) fn seq_or_head(
+        &self,
+        current: &Current<'_>,
+        offset: u64,
+        line: &[u8],
+    ) -> Option<u64> {
+        let told = self.seq_of_line(current, offset);
+        told.or_else(|| parse_head(line).ok().map(|head| head.seq))
     }
 
     /// Whether what begins at `offset` is the tail of the newest segment, as the table of tails has it, and beyond the

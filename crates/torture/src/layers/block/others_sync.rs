@@ -2,12 +2,13 @@
 //!
 //! On any machine the kernel writes back by itself every few seconds, and other programs sync their own files of the same
 //! file system. What such a sync meets, an error of the journal above all, it is told; our own sync, coming after it,
-//! must not answer as if nothing had been. Whether one of ours failed is noted.
+//! must not answer as if nothing had been.
+//!
+//! That one of ours failed is told; where that is asked for, of each when it begins and how it ends.
 
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use indelible::storage::local::LocalStorage;
 use indelible::storage::{Access, Lock, LockError, Medium, Privacy, Stat, Storage, StorageFile};
@@ -15,6 +16,8 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 
 use super::stage::Stage;
+use super::teller::Teller;
+use super::told::word;
 
 /// The segment that is appended to.
 const RECORDS: &str = "audit.log";
@@ -25,34 +28,60 @@ pub(super) struct OthersSync {
     local: LocalStorage,
     before_us: bool,
     stage: Option<Arc<Stage>>,
-    failed: Arc<AtomicBool>,
+    ours: Ours,
 }
 
 impl OthersSync {
-    pub(super) fn new(before_us: bool) -> io::Result<Self> {
-        Ok(Self { local: LocalStorage::new()?, before_us, stage: None, failed: Arc::default() })
+    /// Nobody else syncs, or not through this.
+    pub(super) fn new(teller: &Arc<Teller>) -> io::Result<Self> {
+        let ours = Ours { teller: Arc::clone(teller), tells_all: false };
+        Ok(Self { local: LocalStorage::new()?, before_us: false, stage: None, ours })
+    }
+
+    /// Somebody else syncs the file system before each sync.
+    pub(super) fn before_us(self) -> Self {
+        Self { before_us: true, ..self }
     }
 
     /// Somebody else syncs as `stage` says, and at no other time.
-    pub(super) fn staged(stage: &Arc<Stage>) -> io::Result<Self> {
-        Ok(Self { stage: Some(Arc::clone(stage)), ..Self::new(false)? })
+    pub(super) fn staged(self, stage: &Arc<Stage>) -> Self {
+        Self { stage: Some(Arc::clone(stage)), ..self }
     }
 
-    /// Set once a sync of ours has failed.
-    pub(super) fn failed(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.failed)
+    /// Tells of each sync when it begins and how it ends.
+    pub(super) fn telling_all(self) -> Self {
+        Self { ours: Ours { tells_all: true, ..self.ours }, ..self }
     }
 
     fn file(&self, path: &Path, file: Box<dyn StorageFile>) -> io::Result<Box<dyn StorageFile>> {
         let stage = self.stage.clone().filter(|_| path.ends_with(RECORDS));
         let is_beside = self.before_us || stage.is_some();
         let somebody = is_beside.then(|| Somebody::beside(path)).transpose()?;
-        Ok(Box::new(SyncedFile { file, somebody, stage, failed: self.failed() }))
+        Ok(Box::new(SyncedFile { file, somebody, stage, ours: self.ours.clone() }))
     }
 }
 
-fn noted(failed: &AtomicBool, synced: io::Result<()>) -> io::Result<()> {
-    synced.inspect_err(|_| failed.store(true, Ordering::Relaxed))
+/// What is told of our syncs.
+#[derive(Clone, Debug)]
+struct Ours {
+    teller: Arc<Teller>,
+    /// Also of those that succeed.
+    tells_all: bool,
+}
+
+impl Ours {
+    fn told(&self, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        if self.tells_all {
+            self.teller.tell(word::SYNCING, &"")?;
+        }
+        let synced = sync();
+        match &synced {
+            Ok(()) if self.tells_all => self.teller.tell(word::SYNCED, &"")?,
+            Ok(()) => {}
+            Err(error) => self.teller.tell(word::SYNC_FAILED, error)?,
+        }
+        synced
+    }
 }
 
 /// Somebody else, with a descriptor of their own of the file or folder.
@@ -81,7 +110,7 @@ struct SyncedFile {
     file: Box<dyn StorageFile>,
     somebody: Option<Somebody>,
     stage: Option<Arc<Stage>>,
-    failed: Arc<AtomicBool>,
+    ours: Ours,
 }
 
 impl Storage for OthersSync {
@@ -109,7 +138,7 @@ impl Storage for OthersSync {
         if self.before_us {
             let _told_to_them = Somebody::beside(folder)?.syncs();
         }
-        noted(&self.failed, self.local.sync_folder(folder))
+        self.ours.told(|| self.local.sync_folder(folder))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -158,7 +187,7 @@ impl StorageFile for SyncedFile {
             }
             (None, _) => {}
         }
-        noted(&self.failed, self.file.sync_data())
+        self.ours.told(|| self.file.sync_data())
     }
 
     fn truncate(&self, size: u64) -> io::Result<()> {

@@ -1,7 +1,8 @@
 //! The seam to the disk: every file that the log touches is reached through [`Storage`].
 //!
 //! Two implementations: [`local`], the file system of this machine, and `simulated` (feature `simulated-disk`), a
-//! disk in memory that loses, tears, reorders and fails, for tests.
+//! disk in memory that loses, tears, reorders and fails, for tests. With that feature comes `in_hand`, too: any disk, with
+//! somebody who has its calls in hand.
 //!
 //! Invariants that every implementation keeps:
 //! - no call follows a symbolic link in the last component of a path;
@@ -17,6 +18,8 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
+#[cfg(feature = "simulated-disk")]
+pub mod in_hand;
 pub mod local;
 #[cfg(feature = "simulated-disk")]
 pub mod simulated;

@@ -6,6 +6,7 @@
 //! does: that is looked at and told. The log's own comes next.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -35,12 +36,13 @@ impl Stage {
         self.left.store(nth, Ordering::Relaxed);
     }
 
-    /// Plays it, where this is the sync that it comes before; `somebody` stands beside the records.
-    pub(super) fn comes(&self, somebody: &Somebody) -> io::Result<()> {
+    /// Plays it, where this is the sync of `records` that it comes before.
+    pub(super) fn comes(&self, records: &Path) -> io::Result<()> {
         let less = |left: u64| if left == NONE { None } else { Some(left.wrapping_sub(1)) };
         if self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less) != Ok(0) {
             return Ok(());
         }
+        let somebody = Somebody::beside(records)?;
         self.teller.tell(word::BREAKS, &"")?;
         let theirs = somebody.syncs();
         let again = somebody.syncs_file();

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use indelible::storage::Storage;
+use indelible::storage::in_hand::InHand;
+use indelible::storage::local::LocalStorage;
 use indelible::{
     AppendError, AuditLog, CheckpointError, Event, OpenError, Options, Pending, Receipt,
 };
@@ -77,13 +79,13 @@ pub(crate) fn run(task: &Task) -> anyhow::Result<()> {
         return run_staged(task, &teller, random);
     }
     let others = if task.alone { Others::Nobody } else { Others::of_draw(&mut random) };
-    let disk = OthersSync::new(&teller)?;
-    let disk = match others {
-        Others::Nobody if task.alone => disk.telling_all(),
-        Others::Nobody | Others::SyncAtTimes => disk,
-        Others::SyncBeforeUs => disk.before_us(),
+    let hand = OthersSync::nobody(&teller);
+    let hand = match others {
+        Others::Nobody if task.alone => hand.telling_all(),
+        Others::Nobody | Others::SyncAtTimes => hand,
+        Others::SyncBeforeUs => hand.before_us(task.folder.parent().context("no file system")?)?,
     };
-    let log = match open(Arc::new(disk), &task.folder, &mut random) {
+    let log = match open(in_hand(hand)?, &task.folder, &mut random) {
         Ok(log) => log,
         Err(error) => return Ok(teller.tell(word::REFUSED, &error)?),
     };
@@ -130,9 +132,9 @@ pub(crate) fn run(task: &Task) -> anyhow::Result<()> {
 /// Appends with one thread and nothing beside it, so that what is staged meets nobody else.
 fn run_staged(task: &Task, teller: &Arc<Teller>, mut random: fastrand::Rng) -> anyhow::Result<()> {
     let stage = Arc::new(Stage::new(teller));
-    let disk = OthersSync::new(teller)?.staged(&stage);
+    let hand = OthersSync::nobody(teller).staged(&stage);
     let options = options(&mut random).with_checkpoint_interval(Duration::from_hours(1));
-    let log = match AuditLog::create_on(Arc::new(disk), &task.folder, options) {
+    let log = match AuditLog::create_on(in_hand(hand)?, &task.folder, options) {
         Ok(log) => log,
         Err(error) => return Ok(teller.tell(word::REFUSED, &error)?),
     };
@@ -177,6 +179,10 @@ impl Others {
             _ => Self::SyncBeforeUs,
         }
     }
+}
+
+fn in_hand(hand: OthersSync) -> anyhow::Result<Arc<dyn Storage>> {
+    Ok(Arc::new(InHand::new(Arc::new(LocalStorage::new()?), &Arc::new(hand))))
 }
 
 fn open(

@@ -24,7 +24,7 @@ use tempfile::TempDir;
 
 #[path = "../tests/it/counting.rs"]
 mod counting;
-use counting::Counting;
+use counting::Reads;
 
 type Failure = Box<dyn Error + Send + Sync>;
 type Measurement = fn(&Path) -> Result<(), Failure>;
@@ -110,7 +110,7 @@ fn scan(folder: &Path) -> Result<(), Failure> {
 
 /// Finding a record by time: how many reads of files.
 fn time(folder: &Path) -> Result<(), Failure> {
-    let storage = Arc::new(Counting::new()?);
+    let storage = Arc::new(Reads::of_this_machine()?);
     let counted: Arc<dyn Storage> = storage.clone();
     let reader = Reader::open_on(counted, folder)?;
     let records = reader.records()?;
@@ -118,20 +118,20 @@ fn time(folder: &Path) -> Result<(), Failure> {
     for part in 0..=1_000 {
         let wanted = reader.record((records - 1) * part / 1_000)?.ok_or("no such record")?;
         let time = parse_head(&wanted.line)?.timestamp;
-        let before = storage.reads();
+        let before = storage.hand().count();
         let start = Instant::now();
         let found = reader.first_since(time)?.ok_or("not found by time")?;
         took.push(start.elapsed());
-        let reads = storage.reads() - before;
+        let reads = storage.hand().count() - before;
         if found.seq > wanted.seq || parse_head(&found.line)?.timestamp != time {
             return Err(format!("{} is not {}", found.seq, wanted.seq).into());
         }
         (most, total, count) = (reads.max(most), total + reads, count + 1);
     }
     for time in [Timestamp::MIN, Timestamp::MAX] {
-        let before = storage.reads();
+        let before = storage.hand().count();
         reader.first_since(time)?;
-        most = most.max(storage.reads() - before);
+        most = most.max(storage.hand().count() - before);
     }
     println!(
         "{count} records by time, and before and after all: at most {most} reads, {} as a rule (floor: under 40); {:.0} µs",

@@ -20,7 +20,7 @@ use crate::options::{NetworkFileSystem, Options};
 use crate::recovery::inspect::{Inspection, Seen};
 use crate::recovery::tail::TailSeen;
 use crate::storage::local::LocalStorage;
-use crate::storage::{Access, Kind, Medium, Privacy, Storage};
+use crate::storage::{Access, Kind, Medium, Privacy, Storage, SyncGate};
 use crate::writer::active::Active;
 use crate::writer::commit::{Boundary, Committer, Head};
 use crate::writer::salts::Salts;
@@ -122,6 +122,11 @@ pub(crate) fn check_parent(storage: &dyn Storage, layout: &Layout) -> Result<(),
     Ok(())
 }
 
+/// The storage for as long as one log is open on it: none of its syncs passes by the gate.
+pub(crate) fn gated(storage: Arc<dyn Storage>) -> Arc<dyn Storage> {
+    Arc::new(SyncGate::before(storage))
+}
+
 /// Syncs the name of the log's folder: whoever made the log may have been stopped before that, and then a crash would take
 /// away all that is acknowledged from now on.
 ///
@@ -130,14 +135,7 @@ pub(crate) fn check_parent(storage: &dyn Storage, layout: &Layout) -> Result<(),
 /// in.
 pub(crate) fn sync_name(storage: &dyn Storage, layout: &Layout) -> Result<(), IoFailure> {
     let parent = layout.parent();
-    let synced = storage.sync_outer_folder(parent);
-    match synced.map_err(IoFailure::of(Operation::Sync, parent)) {
-        // A folder that this user can't look into, or of a file system that is only read and knows no sync (EINVAL), is none
-        // that this user made a log in.
-        Err(failure) if failure.source.kind() == ErrorKind::PermissionDenied => Ok(()),
-        Err(failure) if failure.source.kind() == ErrorKind::InvalidInput => Ok(()),
-        other => other,
-    }
+    storage.sync_outer_folder(parent).map_err(IoFailure::of(Operation::Sync, parent))
 }
 
 /// Tells what another process that makes the same log did from what the disk did.

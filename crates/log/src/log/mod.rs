@@ -20,8 +20,8 @@ use crate::layout::Layout;
 use crate::lock_file::{holder, take_lock};
 use crate::observer::Watch;
 use crate::opening::{
-    check_files, check_is_log, check_medium, check_parent, committer, layout_of, local, not_made,
-    open_history, sync_name,
+    check_files, check_is_log, check_medium, check_parent, committer, gated, layout_of, local,
+    not_made, open_history, sync_name,
 };
 use crate::options::{LastTimestamp, Options};
 use crate::prove::Prover;
@@ -31,7 +31,7 @@ use crate::recovery::inspect::inspect;
 use crate::recovery::mend::{Mend, failed};
 use crate::recovery::tail::read_tail;
 use crate::segment::to_u64;
-use crate::storage::{Lock, Storage, SyncGate};
+use crate::storage::{Lock, Storage};
 use crate::sync::thread::{Builder, JoinHandle};
 use crate::sync::{Mutex, lock};
 use crate::tree_store::TreeStore;
@@ -107,6 +107,7 @@ impl AuditLog {
         options: Options,
     ) -> Result<Self, OpenError> {
         options.validate()?;
+        let storage = gated(storage);
         let layout = layout_of(folder.as_ref())?;
         check_parent(storage.as_ref(), &layout)?;
         check_medium(storage.as_ref(), &layout, layout.parent(), &options)?;
@@ -132,6 +133,7 @@ impl AuditLog {
         options: Options,
     ) -> Result<Self, OpenError> {
         options.validate()?;
+        let storage = gated(storage);
         let layout = layout_of(folder.as_ref())?;
         check_is_log(storage.as_ref(), &layout)?;
         check_medium(storage.as_ref(), &layout, layout.folder(), &options)?;
@@ -141,13 +143,13 @@ impl AuditLog {
         Self::open_locked(storage, layout, &options, lock)
     }
 
+    /// Goes on where `storage` is gated, and the lock is held.
     fn open_locked(
         storage: Arc<dyn Storage>,
         layout: Layout,
         options: &Options,
         held: Box<dyn Lock>,
     ) -> Result<Self, OpenError> {
-        let storage: Arc<dyn Storage> = Arc::new(SyncGate::before(storage));
         let signer = load_signer(storage.as_ref(), &layout, options)?;
         let seen = inspect(storage.as_ref(), &layout)?;
         let (expected, found) = (seen.identity.verifier_key(), signer.verifier_key());

@@ -1,7 +1,8 @@
 //! The seam to the disk: every file that the log touches is reached through [`Storage`].
 //!
 //! Two implementations: [`local`], the file system of this machine, and `simulated` (feature `simulated-disk`), a
-//! disk in memory that loses, tears, reorders and fails, for tests.
+//! disk in memory that loses, tears, reorders and fails, for tests. With that feature comes `in_hand`, too: any disk, with
+//! somebody who has its calls in hand.
 //!
 //! Invariants that every implementation keeps:
 //! - no call follows a symbolic link in the last component of a path;
@@ -9,7 +10,7 @@
 //! - what a method's `# Durability` section does not promise may be gone after a crash, and folder operations of one
 //!   folder become durable in the order in which they were made.
 //!
-//! `SyncGate` stands between a log that is open and its disk: a failed sync is the last one.
+//! `SyncGate` stands between a log and its disk, from before it is made or opened: a failed sync is the last one.
 //!
 //! It does not know what a segment, a row or a checkpoint is.
 
@@ -17,6 +18,8 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
+#[cfg(feature = "simulated-disk")]
+pub mod in_hand;
 pub mod local;
 #[cfg(feature = "simulated-disk")]
 pub mod simulated;
@@ -46,7 +49,8 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// When it returns, every creation, rename and removal made in `folder` before the call is on the disk.
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
     /// Syncs a folder that the log lies in and does not own: as [`Storage::sync_folder`], but nothing of the folder may be
-    /// changed for it, its times neither.
+    /// changed for it, its times neither. One that this user may not look into, or whose file system knows no sync, is none
+    /// that this user can have made anything in: that is no failure.
     ///
     /// # Durability
     /// As [`Storage::sync_folder`]. That the file system has lost its journal may be told only by the next sync of a file.

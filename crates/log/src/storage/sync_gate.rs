@@ -16,7 +16,7 @@ use indelible_format::seeded::{self, Bug};
 use super::{Access, Lock, LockError, Medium, Privacy, Stat, Storage, StorageFile};
 use crate::sync::{Mutex, lock};
 
-/// A storage, for as long as one log is open on it.
+/// A storage, from before a log is made or opened on it until that is closed.
 #[derive(Debug)]
 pub(crate) struct SyncGate {
     disk: Arc<dyn Storage>,
@@ -201,6 +201,7 @@ mod tests {
             records.sync_data().unwrap_err(),
             row.sync_data().unwrap_err(),
             gate.sync_folder(Path::new("/")).unwrap_err(),
+            gate.sync_outer_folder(Path::new("/")).unwrap_err(),
         ] {
             assert_eq!(error.kind(), first.kind());
             let told = format!("an earlier sync, of /row, had failed: {first}");

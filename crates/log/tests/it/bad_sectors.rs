@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use indelible::storage::Storage;
-
-use crate::in_hand::{Hand, InHand};
+use indelible::storage::in_hand::{Hand, InHand};
 
 /// A disk of which one file has bytes that can't be read.
 pub(crate) type BadSectors = InHand<Bad>;
@@ -19,22 +18,26 @@ pub(crate) struct Bad {
     refused: AtomicU64,
 }
 
-impl BadSectors {
-    /// `disk`, with these bytes of the file at `path` lost.
-    pub(crate) fn of(disk: Arc<dyn Storage>, path: impl Into<PathBuf>, bad: Range<u64>) -> Self {
-        let bad = Bad { path: path.into(), ranges: vec![bad], refused: AtomicU64::new(0) };
-        Self::new(disk, &Arc::new(bad))
+impl Bad {
+    /// These bytes of the file at `path` are lost.
+    pub(crate) fn at(path: impl Into<PathBuf>, bytes: Range<u64>) -> Self {
+        Self { path: path.into(), ranges: vec![bytes], refused: AtomicU64::new(0) }
     }
 
-    /// More of them.
-    pub(crate) fn and(mut self, bad: Range<u64>) -> Self {
-        self.hand_mut().ranges.push(bad);
+    /// And these.
+    pub(crate) fn and(mut self, bytes: Range<u64>) -> Self {
+        self.ranges.push(bytes);
         self
+    }
+
+    /// The file is one of `disk`.
+    pub(crate) fn of(self, disk: Arc<dyn Storage>) -> BadSectors {
+        InHand::new(disk, &Arc::new(self))
     }
 
     /// How many reads failed so far.
     pub(crate) fn refused(&self) -> u64 {
-        self.hand().refused.load(Ordering::Relaxed)
+        self.refused.load(Ordering::Relaxed)
     }
 }
 

@@ -14,7 +14,7 @@ use indelible::{
 };
 
 use crate::checker::assert_log_is_sound;
-use crate::interleaved::Interleaved;
+use crate::interleaved::Turn;
 use crate::scene::*;
 
 /// What the log left is opened, goes on, and is sound.
@@ -413,8 +413,8 @@ fn events_are_remembered_whenever_the_log_rotates_while_the_tail_is_read() {
                     log.append(event(number)).unwrap();
                 }
             };
-            let interleaved = Interleaved::before(nth, storage(&disk), rotate);
-            let interleaved = Arc::new(interleaved.on_thread("indelible-idempotency"));
+            let turn = Turn::before(nth, rotate).on_thread("indelible-idempotency");
+            let interleaved = Arc::new(turn.of(storage(&disk)));
             let seen: Arc<dyn Storage> = interleaved.clone();
             let options = max_files.map_or(remembering(), |n| remembering().with_max_files(n));
             let log = Arc::new(AuditLog::open_on(seen, FOLDER, options).unwrap());
@@ -428,7 +428,7 @@ fn events_are_remembered_whenever_the_log_rotates_while_the_tail_is_read() {
             }
             log.close().unwrap();
             drop(assert_log_is_sound(&storage(&disk), FOLDER, &[]));
-            if !interleaved.has_acted() {
+            if !interleaved.hand().has_acted() {
                 assert!(nth > 10, "it looks at something");
                 break;
             }

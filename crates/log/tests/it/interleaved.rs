@@ -4,8 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use indelible::storage::Storage;
-
-use crate::in_hand::{Hand, InHand};
+use indelible::storage::in_hand::{Hand, InHand};
 
 /// Does something once, before the operation with a given number.
 pub(crate) type Interleaved = InHand<Turn>;
@@ -17,27 +16,25 @@ pub(crate) struct Turn {
     act: Mutex<Box<dyn FnMut() + Send>>,
 }
 
-impl Interleaved {
-    /// `act` is done before operation `number`, from 0.
-    pub(crate) fn before(
-        number: u64,
-        disk: Arc<dyn Storage>,
-        act: impl FnMut() + Send + 'static,
-    ) -> Self {
-        let act: Box<dyn FnMut() + Send> = Box::new(act);
-        let (left, act) = (AtomicU64::new(number + 1), Mutex::new(act));
-        Self::new(disk, &Arc::new(Turn { thread: None, left, act }))
+impl Turn {
+    /// Does `act` before operation `number`, from 0.
+    pub(crate) fn before(number: u64, act: impl FnMut() + Send + 'static) -> Self {
+        Self { thread: None, left: AtomicU64::new(number + 1), act: Mutex::new(Box::new(act)) }
     }
 
     /// Counts only the operations of the thread of this name.
-    pub(crate) fn on_thread(mut self, name: &'static str) -> Self {
-        self.hand_mut().thread = Some(name);
-        self
+    pub(crate) fn on_thread(self, name: &'static str) -> Self {
+        Self { thread: Some(name), ..self }
+    }
+
+    /// The operations are those of `disk`.
+    pub(crate) fn of(self, disk: Arc<dyn Storage>) -> Interleaved {
+        InHand::new(disk, &Arc::new(self))
     }
 
     /// Whether there were as many operations.
     pub(crate) fn has_acted(&self) -> bool {
-        self.hand().left.load(Ordering::Relaxed) == 0
+        self.left.load(Ordering::Relaxed) == 0
     }
 }
 

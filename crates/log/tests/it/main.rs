@@ -35,8 +35,6 @@ mod hands;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
-mod in_hand;
-#[cfg(test)]
 mod interleaved;
 #[cfg(test)]
 mod left_over;

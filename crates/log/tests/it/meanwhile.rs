@@ -14,7 +14,7 @@ use indelible::{
 };
 
 use crate::checker::verify;
-use crate::interleaved::Interleaved;
+use crate::interleaved::Turn;
 
 const FOLDER: &str = "/logs/audit";
 const COPY: &str = "/logs/copy";
@@ -53,12 +53,12 @@ fn at_every_moment(look: impl Fn(&Arc<dyn Storage>, &Arc<dyn Storage>, VerifierK
             append(&log, 2 * EVENTS_PER_SEGMENT + EVENTS_PER_SEGMENT / 2);
             let before = log.records();
             let rotate = move || append(&log, rotations * EVENTS_PER_SEGMENT);
-            let interleaved = Arc::new(Interleaved::before(number, Arc::clone(&storage), rotate));
+            let interleaved = Arc::new(Turn::before(number, rotate).of(Arc::clone(&storage)));
             let seen: Arc<dyn Storage> = interleaved.clone();
             let when =
                 format!("{max_files:?} files, {rotations} rotations before operation {number}");
             look(&seen, &storage, key, before, &when);
-            if !interleaved.has_acted() {
+            if !interleaved.hand().has_acted() {
                 assert!(number > 10, "it looks at something");
                 break;
             }
@@ -102,10 +102,10 @@ fn verify_amid_exchange(names: [&'static str; 2], number: u64) -> Option<Report>
             disk.rename(from, to).unwrap();
         }
     };
-    let interleaved = Arc::new(Interleaved::before(number, storage, exchange));
+    let interleaved = Arc::new(Turn::before(number, exchange).of(storage));
     let seen: Arc<dyn Storage> = interleaved.clone();
     let report = verify(&seen, Path::new(FOLDER), &[]);
-    interleaved.has_acted().then_some(report)
+    interleaved.hand().has_acted().then_some(report)
 }
 
 #[test]

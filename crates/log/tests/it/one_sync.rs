@@ -11,11 +11,11 @@ use std::thread;
 use std::time::Duration;
 
 use indelible::storage::Storage;
+use indelible::storage::in_hand::{Hand, InHand};
 use indelible::storage::simulated::{FaultPlan, OperationKind};
 use indelible::{AuditLog, CheckpointError};
 
 use crate::checker::assert_log_is_sound;
-use crate::in_hand::{Hand, InHand};
 use crate::scene::*;
 
 /// How many turns a sync leaves to others for beginning theirs.

@@ -10,7 +10,7 @@ use indelible::storage::{Kind, Medium, Storage};
 use indelible::{AuditLog, Insecurity, NetworkFileSystem, OpenError, Reader, find_log};
 
 use crate::checker::assert_log_is_sound;
-use crate::interleaved::Interleaved;
+use crate::interleaved::Turn;
 use crate::scene::*;
 
 fn create(storage: Arc<dyn Storage>) -> Result<AuditLog, OpenError> {
@@ -99,7 +99,7 @@ fn of_two_who_make_the_same_log_one_makes_it_and_the_other_is_told_so() {
             Err(OpenError::AlreadyExists { .. } | OpenError::BeingMade { .. }) => {}
             Err(e) => panic!("before operation {nth}: {e}"),
         };
-        let interleaved = Arc::new(Interleaved::before(nth, storage(&disk), first));
+        let interleaved = Arc::new(Turn::before(nth, first).of(storage(&disk)));
         let seen: Arc<dyn Storage> = interleaved.clone();
         let second = create(seen);
         let made = made.load(Ordering::SeqCst);
@@ -116,7 +116,7 @@ fn of_two_who_make_the_same_log_one_makes_it_and_the_other_is_told_so() {
             Err(e) => panic!("before operation {nth}: {e}"),
         }
         drop(assert_log_is_sound(&storage(&disk), FOLDER, &[]));
-        if !interleaved.has_acted() {
+        if !interleaved.hand().has_acted() {
             break;
         }
     }

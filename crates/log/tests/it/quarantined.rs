@@ -9,7 +9,7 @@ use indelible::storage::Storage;
 use indelible::storage::simulated::{Errno, FaultPlan, OperationKind, SimulatedDisk};
 use indelible::{AuditLog, Finding, FindingClass, Problem, Report, Verdict, Verifier, VerifyError};
 
-use crate::bad_sectors::BadSectors;
+use crate::bad_sectors::Bad;
 use crate::checker::{verify, write};
 use crate::composed::Composed;
 use crate::reference;
@@ -79,7 +79,7 @@ fn a_quarantine_file_that_cannot_be_read_is_damage_whether_a_record_names_it_or_
     let untold = format!("quarantine/1-{}", sha256(b"more"));
     disk.write_file(in_folder(&untold), "more").unwrap();
     for name in [told, untold] {
-        let bad = BadSectors::of(storage(&disk), in_folder(&name), 2..3);
+        let bad = Bad::at(in_folder(&name), 2..3).of(storage(&disk));
         let bad: Arc<dyn Storage> = Arc::new(bad);
         let fault = fault(&verify(&bad, Path::new(FOLDER), &[]));
         assert_eq!((fault.problem, fault.class), (Problem::Unreadable, FindingClass::Damage));

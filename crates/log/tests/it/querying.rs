@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use serde_json::value::RawValue;
 
 use crate::checker::assert_log_is_sound;
-use crate::counting::Counting;
+use crate::counting::Reads;
 
 const FOLDER: &str = "/logs/audit";
 /// 2026-01-02T03:04:05Z.
@@ -451,17 +451,17 @@ fn local_log(at: &Path, events: usize) -> PathBuf {
 fn finding_by_time_and_the_newest_matches_takes_few_reads() {
     let place = tempfile::tempdir().unwrap();
     let folder = local_log(place.path(), 2_000);
-    let storage = Arc::new(Counting::new().unwrap());
+    let storage = Arc::new(Reads::of_this_machine().unwrap());
     let counted: Arc<dyn Storage> = storage.clone();
     let reader = Reader::open_on(counted, &folder).unwrap();
     for seq in (0..2_000).step_by(7) {
         let time = parse_head(&reader.record(seq).unwrap().unwrap().line).unwrap().timestamp;
-        let before = storage.reads();
+        let before = storage.hand().count();
         assert!(reader.first_since(time).unwrap().unwrap().seq <= seq);
-        let reads = storage.reads() - before;
+        let reads = storage.hand().count() - before;
         assert!(reads < 40, "{reads} reads for record {seq}");
     }
-    let before = storage.reads();
+    let before = storage.hand().count();
     let newest = Query::new().with_order(Order::NewestFirst).with_limit(5);
     let found: Vec<StoredRecord> =
         reader.query(&newest).unwrap().collect::<Result<_, _>>().unwrap();
@@ -469,7 +469,7 @@ fn finding_by_time_and_the_newest_matches_takes_few_reads() {
         found.iter().map(|record| record.seq).collect::<Vec<_>>(),
         [2000, 1999, 1998, 1997, 1996]
     );
-    let reads = storage.reads() - before;
+    let reads = storage.hand().count() - before;
     assert!(reads < 40, "{reads} reads for the newest");
     crate::checker::assert_local_log_is_sound(&folder);
 }

@@ -12,7 +12,7 @@ use indelible::{
 };
 
 use crate::anchors::receipts;
-use crate::bad_sectors::BadSectors;
+use crate::bad_sectors::{Bad, BadSectors};
 use crate::scene::{FOLDER, active, in_folder, storage, write_active};
 
 const COUNT: usize = 6_000;
@@ -40,7 +40,7 @@ fn verify(disk: Arc<dyn Storage>, of: &[Receipt]) -> Report {
 }
 
 fn bad(disk: &SimulatedDisk, range: Range<u64>) -> Arc<dyn Storage> {
-    Arc::new(BadSectors::of(storage(disk), in_folder("audit.log"), range))
+    Arc::new(Bad::at(in_folder("audit.log"), range).of(storage(disk)))
 }
 
 fn faults(report: &Report) -> Vec<(Problem, Option<u64>)> {
@@ -136,18 +136,17 @@ fn a_search_that_meets_bytes_that_cannot_be_read_is_not_tried_again_at_each_line
     let (disk, kept) = large();
     let size = u64::try_from(active(&disk).len()).unwrap();
     let middle = size / 2 / 4_096 * 4_096;
-    let bad =
-        BadSectors::of(storage(&disk), in_folder("audit.log"), middle - 65_536..middle + 65_536);
+    let bad = Bad::at(in_folder("audit.log"), middle - 65_536..middle + 65_536).of(storage(&disk));
     let bad = Arc::new(bad);
     let two = [kept[10], kept[COUNT - 100]];
     let disk: Arc<dyn Storage> = Arc::<BadSectors>::clone(&bad);
     let alone = {
         verify(Arc::clone(&disk), &[]);
-        bad.refused()
+        bad.hand().refused()
     };
     let told = verify(disk, &two);
     assert_eq!(told.anchors.receipts, 2, "{told}");
-    assert!(bad.refused() - alone < 2 * alone + 20, "{} and {alone}", bad.refused());
+    assert!(bad.hand().refused() - alone < 2 * alone + 20, "{} and {alone}", bad.hand().refused());
 }
 
 #[test]

@@ -15,10 +15,10 @@ use indelible::{
     Verifier, VerifyError,
 };
 
-use crate::bad_sectors::BadSectors;
+use crate::bad_sectors::Bad;
 use crate::checker::{verify, write};
 use crate::composed::Composed;
-use crate::interleaved::Interleaved;
+use crate::interleaved::Turn;
 use crate::reference;
 use crate::scene::{FOLDER, closed, in_folder, storage};
 
@@ -35,17 +35,13 @@ fn filled() -> SimulatedDisk {
     disk
 }
 
-fn bad(disk: &SimulatedDisk, name: &str, bad: Range<u64>) -> BadSectors {
-    BadSectors::of(storage(disk), in_folder(name), bad)
-}
-
-fn look_at(bad: BadSectors) -> Report {
-    let bad: Arc<dyn Storage> = Arc::new(bad);
+fn look_at(disk: &SimulatedDisk, bad: Bad) -> Report {
+    let bad: Arc<dyn Storage> = Arc::new(bad.of(storage(disk)));
     verify(&bad, Path::new(FOLDER), &[])
 }
 
 fn look(disk: &SimulatedDisk, name: &str, range: Range<u64>) -> Report {
-    look_at(bad(disk, name, range))
+    look_at(disk, Bad::at(in_folder(name), range))
 }
 
 /// The faults, by problem, file and offset.
@@ -151,7 +147,7 @@ fn bytes_that_cannot_be_read_twice_within_one_line_are_two_places() {
         log.event();
     }
     let disk = log.write();
-    let told = look_at(bad(&disk, "audit.log", 12_288..16_384).and(32_768..36_864));
+    let told = look_at(&disk, Bad::at(in_folder("audit.log"), 12_288..16_384).and(32_768..36_864));
     let found = [12_288, 32_768].map(|at| (Problem::Unreadable, "audit.log", at));
     assert_eq!(faults(&told), found, "{told}");
     assert_eq!(told.records, 5, "{told}");
@@ -247,7 +243,7 @@ fn unreadable_bytes_that_follow_each_other_closely_are_each_found_and_what_is_be
     let lost = starts.windows(2).filter(touched).count();
 
     let [first, second, third] = ranges.clone();
-    let told = look_at(bad(&disk, "audit.log.1", first).and(second).and(third));
+    let told = look_at(&disk, Bad::at(in_folder("audit.log.1"), first).and(second).and(third));
     let found = [40_960, 49_152, 126_976].map(|at| (Problem::Unreadable, "audit.log.1", at));
     assert_eq!(faults(&told), found, "{told}");
     assert_eq!(told.records, whole - u64::try_from(lost).unwrap(), "{told}");
@@ -285,8 +281,7 @@ fn where_nothing_of_a_large_file_can_be_read_the_search_for_its_end_is_given_up(
     let mut bytes = std::fs::read(&path).unwrap();
     bytes.resize(usize::try_from(size).unwrap(), 0);
     write(&path, &bytes);
-    let bad: Arc<dyn Storage> =
-        Arc::new(BadSectors::of(reference::disk(), &path, 8_192..size - 4_096));
+    let bad: Arc<dyn Storage> = Arc::new(Bad::at(&path, 8_192..size - 4_096).of(reference::disk()));
     let told = verify(&bad, &folder, &[]);
     let first = &told.findings[0];
     assert_eq!((first.problem, first.offset), (Problem::Unreadable, Some(8_192)), "{told}");
@@ -436,11 +431,11 @@ fn meanwhile(
     act: impl FnMut() + Send + 'static,
     progress: &Arc<Progress>,
 ) -> Option<Report> {
-    let interleaved = Arc::new(Interleaved::before(nth, storage(disk), act));
+    let interleaved = Arc::new(Turn::before(nth, act).of(storage(disk)));
     let seen: Arc<dyn Storage> = interleaved.clone();
     let verifier = Verifier::on(seen, FOLDER).with_receipts(receipts.clone());
     let told = verifier.with_progress(Arc::clone(progress)).verify().unwrap();
-    interleaved.has_acted().then_some(told)
+    interleaved.hand().has_acted().then_some(told)
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use indelible::storage::Storage;
 use indelible::{AuditLog, Event, Finding, FindingClass, Options, Problem, Reader, Verdict};
 
-use crate::bad_sectors::BadSectors;
+use crate::bad_sectors::Bad;
 use crate::checker::{assert_log_is_sound, verify, write};
 use crate::reference::disk;
 
@@ -136,7 +136,7 @@ fn bytes_that_cannot_be_read_are_damage_and_the_rest_is_verified() {
     let folder = temporary.path().join("audit");
     log(&folder, 3_000, small());
     let path = folder.join("audit.log.2");
-    let storage: Arc<dyn Storage> = Arc::new(BadSectors::of(disk(), path, 81_920..90_112));
+    let storage: Arc<dyn Storage> = Arc::new(Bad::at(path, 81_920..90_112).of(disk()));
     let mut found = verify(&storage, &folder, &[]).findings;
     found.retain(|finding| finding.class != FindingClass::NotAnchored);
     let found = only(found);

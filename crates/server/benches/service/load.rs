@@ -16,6 +16,9 @@ use tonic::transport::Channel;
 use crate::Failure;
 use crate::child::Child;
 
+/// Clones of it share its connection.
+type Client = AuditServiceClient<Channel>;
+
 /// Makes the line of a record as long as 400 bytes.
 const PADDING: &str = "{\"padding\":\"0123456789abcdefghijklmnopqrstuvwx\"}";
 
@@ -31,16 +34,16 @@ pub(crate) fn event() -> v1::Event {
     }
 }
 
-pub(crate) async fn connect(server: &Child) -> Result<AuditServiceClient<Channel>, Failure> {
+pub(crate) async fn connect(server: &Child) -> Result<Client, Failure> {
     let endpoint = Channel::from_shared(format!("http://{}", server.address))?.tcp_nodelay(true);
-    Ok(AuditServiceClient::new(endpoint.connect().await?))
+    Ok(Client::new(endpoint.connect().await?))
 }
 
 /// A client on each of so many connections.
 pub(crate) async fn connect_all(
     server: &Child,
     connections: usize,
-) -> Result<Vec<AuditServiceClient<Channel>>, Failure> {
+) -> Result<Vec<Client>, Failure> {
     let mut clients = Vec::with_capacity(connections);
     for _ in 0..connections {
         clients.push(connect(server).await?);
@@ -69,24 +72,12 @@ pub(crate) async fn unary(
     in_flight: usize,
     time: Duration,
 ) -> Result<f64, Failure> {
-    let mut tasks = JoinSet::new();
-    let clients = connect_all(server, connections).await?;
-    let began = Instant::now();
-    for client in clients {
-        for _ in 0..in_flight {
-            let mut client = client.clone();
-            tasks.spawn(async move {
-                let mut count = 0;
-                while began.elapsed() < time {
-                    let request = v1::AppendRequest { log: String::new(), event: Some(event()) };
-                    client.append(request).await?.into_inner().receipt.ok_or("no receipt")?;
-                    count += 1;
-                }
-                Ok(count)
-            });
-        }
-    }
-    rate(tasks, began).await
+    one_after_another(server, connections, in_flight, time, |mut client: Client| async move {
+        let request = v1::AppendRequest { log: String::new(), event: Some(event()) };
+        client.append(request).await?.into_inner().receipt.ok_or("no receipt")?;
+        Ok(1)
+    })
+    .await
 }
 
 /// Batches: records a second.
@@ -97,24 +88,43 @@ pub(crate) async fn batch(
     size: usize,
     time: Duration,
 ) -> Result<f64, Failure> {
+    one_after_another(server, connections, in_flight, time, move |mut client: Client| async move {
+        let events = vec![event(); size];
+        let request = v1::AppendBatchRequest { log: String::new(), events };
+        let mut count = 0;
+        for result in client.append_batch(request).await?.into_inner().results {
+            let Some(ResultOutcome::Receipt(_)) = result.outcome else {
+                return Err("no receipt".into());
+            };
+            count += 1;
+        }
+        Ok(count)
+    })
+    .await
+}
+
+/// Has each of `in_flight` callers on each connection make a call as soon as the one before is answered; a call gives how many
+/// records it made. Records a second.
+async fn one_after_another<F>(
+    server: &Child,
+    connections: usize,
+    in_flight: usize,
+    time: Duration,
+    call: impl Fn(Client) -> F + Copy + Send + 'static,
+) -> Result<f64, Failure>
+where
+    F: Future<Output = Result<u64, Failure>> + Send,
+{
     let mut tasks = JoinSet::new();
     let clients = connect_all(server, connections).await?;
     let began = Instant::now();
     for client in clients {
         for _ in 0..in_flight {
-            let mut client = client.clone();
+            let client = client.clone();
             tasks.spawn(async move {
                 let mut count = 0;
                 while began.elapsed() < time {
-                    let events = vec![event(); size];
-                    let request = v1::AppendBatchRequest { log: String::new(), events };
-                    let answer = client.append_batch(request).await?.into_inner();
-                    for result in answer.results {
-                        let Some(ResultOutcome::Receipt(_)) = result.outcome else {
-                            return Err("no receipt".into());
-                        };
-                        count += 1;
-                    }
+                    count += call(client.clone()).await?;
                 }
                 Ok(count)
             });
@@ -141,7 +151,7 @@ pub(crate) async fn stream(
 
 /// Keeps `in_flight` events in flight on one stream until `next` gives none; returns how many were answered.
 async fn stream_for(
-    mut client: AuditServiceClient<Channel>,
+    mut client: Client,
     in_flight: usize,
     next: impl Fn(u64) -> Option<v1::Event>,
 ) -> Result<u64, Failure> {

@@ -129,7 +129,15 @@ impl Storage for LocalStorage {
     }
 
     fn sync_outer_folder(&self, folder: &Path) -> io::Result<()> {
-        Ok(rustix::fs::fsync(self.open_folder(folder)?)?)
+        let folder = match self.open_folder(folder) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(()),
+            opened => opened?,
+        };
+        match rustix::fs::fsync(folder) {
+            // As of file systems that are only read.
+            Err(Errno::INVAL) => Ok(()),
+            synced => Ok(synced?),
+        }
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -251,6 +251,17 @@ fn medium_is_read_in_any_pieces() {
 }
 
 #[test]
+fn an_outer_folder_is_synced_where_something_could_be_made_in_it() {
+    let (folder, storage) = storage();
+    storage.sync_outer_folder(folder.path()).unwrap();
+    // It knows no sync.
+    assert!(storage.sync_folder(Path::new("/proc")).is_err());
+    storage.sync_outer_folder(Path::new("/proc")).unwrap();
+    let missing = storage.sync_outer_folder(&folder.path().join("none")).unwrap_err();
+    assert_eq!(missing.kind(), ErrorKind::NotFound);
+}
+
+#[test]
 fn allocation_leaves_the_size_alone() {
     let (folder, storage) = storage();
     let file = storage.create_new(&folder.path().join("f"), Privacy::Group).unwrap();

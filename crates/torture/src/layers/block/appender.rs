@@ -20,46 +20,38 @@ pub(crate) struct Appender {
     lines: Receiver<String>,
 }
 
+/// Who else syncs the file system meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Company<'a> {
+    /// Nobody, somebody at times, or somebody before each sync of the log's: as it is drawn from the seed.
+    Drawn,
+    /// Somebody right before one sync of the log's, when the device is to break; and nobody else.
+    Staged,
+    /// Nobody. strace writes into this file each of the log's syncs of which the kernel says that it failed.
+    Strace(&'a Path),
+}
+
 impl Appender {
-    /// Starts it; it writes acknowledgements into `tell`, or to us where there is none. As it is drawn, somebody else syncs
-    /// the file system meanwhile, or before each sync of the log's.
+    /// Starts it; it writes acknowledgements into `tell`, or to us where there is none.
     pub(crate) fn start(
         folder: &Path,
         tell: Option<&Path>,
         seed: u64,
         appends: u64,
+        company: Company<'_>,
     ) -> anyhow::Result<Self> {
-        Self::start_with(folder, tell, seed, appends, &[])
-    }
-
-    /// As [`Appender::start`], with nobody else.
-    pub(crate) fn start_alone(
-        folder: &Path,
-        tell: Option<&Path>,
-        seed: u64,
-        appends: u64,
-    ) -> anyhow::Result<Self> {
-        Self::start_with(folder, tell, seed, appends, &["--alone"])
-    }
-
-    /// As [`Appender::start`], with somebody else who is staged, and nobody else.
-    pub(crate) fn start_staged(
-        folder: &Path,
-        tell: Option<&Path>,
-        seed: u64,
-        appends: u64,
-    ) -> anyhow::Result<Self> {
-        Self::start_with(folder, tell, seed, appends, &["--staged"])
-    }
-
-    fn start_with(
-        folder: &Path,
-        tell: Option<&Path>,
-        seed: u64,
-        appends: u64,
-        more: &[&str],
-    ) -> anyhow::Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
+        let own = std::env::current_exe()?;
+        let (mut command, more) = match company {
+            Company::Drawn => (Command::new(own), None),
+            Company::Staged => (Command::new(own), Some("--staged")),
+            Company::Strace(trace) => {
+                let mut strace = Command::new("strace");
+                strace.args(["-f", "-qq", "--seccomp-bpf", "-Z", "-e", "signal=none"]);
+                // The last is what the log asks the kernel behind a sync.
+                strace.args(["-e", "trace=fdatasync,fsync,utimensat", "-o"]).arg(trace).arg(own);
+                (strace, Some("--alone"))
+            }
+        };
         command.arg("--worker").arg(folder);
         command.arg("--tell").arg(tell.unwrap_or(Path::new("/dev/stdout")));
         command.args(["--seed", &seed.to_string(), "--cases", &appends.to_string()]);

@@ -62,6 +62,14 @@ pub(crate) struct Fault {
     pub(crate) count: u64,
 }
 
+/// What the medium held when the cache was dropped with a flush that failed, for the first time.
+#[derive(Debug)]
+pub(crate) struct Dropped {
+    pub(crate) content: Vec<u8>,
+    /// How many lines were said by then.
+    pub(crate) said: usize,
+}
+
 /// The disk.
 #[derive(Debug)]
 pub(crate) struct Device {
@@ -83,6 +91,7 @@ pub(crate) struct Device {
     journal_writes: u64,
     flushes: u64,
     struck: u64,
+    dropped: Option<Dropped>,
 }
 
 impl Device {
@@ -101,6 +110,7 @@ impl Device {
             journal_writes: 0,
             flushes: 0,
             struck: 0,
+            dropped: None,
         }
     }
 
@@ -127,6 +137,10 @@ impl Device {
 
     pub(crate) fn struck(&self) -> u64 {
         self.struck
+    }
+
+    pub(crate) fn take_dropped(&mut self) -> Option<Dropped> {
+        self.dropped.take()
     }
 
     /// What was said so far.
@@ -185,7 +199,7 @@ impl Device {
                 return Err(error);
             }
             Some(Strike::FailAndForget(error)) => {
-                self.forget();
+                self.drop_cache();
                 return Err(error);
             }
             Some(Strike::Lie) => {}
@@ -207,7 +221,7 @@ impl Device {
             }
             Some(Strike::Fail(error)) => return Err(error),
             Some(Strike::FailAndForget(error)) => {
-                self.forget();
+                self.drop_cache();
                 return Err(error);
             }
             Some(Strike::Lie) => self.forget(),
@@ -236,6 +250,14 @@ impl Device {
         for (offset, data) in self.cached.drain(..) {
             let range = offset..offset + data.len();
             self.shown[range.clone()].copy_from_slice(&self.durable[range]);
+        }
+    }
+
+    /// Loses it as a device does that says so.
+    fn drop_cache(&mut self) {
+        self.forget();
+        if self.dropped.is_none() {
+            self.dropped = Some(Dropped { content: self.durable.clone(), said: self.said.len() });
         }
     }
 

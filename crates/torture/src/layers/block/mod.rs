@@ -20,18 +20,19 @@ mod others_sync;
 mod program;
 mod served;
 mod stage;
+mod teller;
 mod told;
 pub(crate) mod worker;
 
-pub(crate) use self::appender::Appender;
+pub(crate) use self::appender::{Appender, Company};
 pub(crate) use self::check::{check, held_against, is_held};
-pub(crate) use self::device::{Blow, Device, Fault, Happening, Strike, keep_some, lay};
+pub(crate) use self::device::{Blow, Device, Dropped, Fault, Happening, Strike, keep_some, lay};
 pub(crate) use self::file_system::{FileSystem, PowerSwitch};
 pub(crate) use self::image::Image;
 pub(crate) use self::loop_device::LoopDevice;
 pub(crate) use self::mount::Mount;
 pub(crate) use self::served::Served;
-pub(crate) use self::told::Told;
+pub(crate) use self::told::{Told, sync_fails};
 pub(crate) use self::worker::options;
 
 use anyhow::Context as _;

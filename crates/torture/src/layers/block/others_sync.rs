@@ -1,66 +1,84 @@
-//! A disk on which somebody else's sync always comes just before ours.
+//! Somebody else, whose sync always comes just before ours.
 //!
 //! On any machine the kernel writes back by itself every few seconds, and other programs sync their own files of the same
 //! file system. What such a sync meets, an error of the journal above all, it is told; our own sync, coming after it,
-//! must not answer as if nothing had been. Whether one of ours failed is noted.
+//! must not answer as if nothing had been.
+//!
+//! That one of ours failed is told; where that is asked for, of each when it begins and how it ends.
 
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use indelible::storage::local::LocalStorage;
-use indelible::storage::{Access, Lock, LockError, Medium, Privacy, Stat, Storage, StorageFile};
+use indelible::storage::in_hand::Hand;
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 
 use super::stage::Stage;
+use super::teller::Teller;
+use super::told::word;
 
 /// The segment that is appended to.
 const RECORDS: &str = "audit.log";
 
-/// The file system of this machine, which may be synced as a whole before each sync.
+/// Has the syncs of the log in hand.
 #[derive(Debug)]
 pub(super) struct OthersSync {
-    local: LocalStorage,
-    before_us: bool,
+    before_us: Option<Somebody>,
     stage: Option<Arc<Stage>>,
-    failed: Arc<AtomicBool>,
+    teller: Arc<Teller>,
+    tells_all: bool,
 }
 
 impl OthersSync {
-    pub(super) fn new(before_us: bool) -> io::Result<Self> {
-        Ok(Self { local: LocalStorage::new()?, before_us, stage: None, failed: Arc::default() })
+    /// Nobody else syncs, or not through this.
+    pub(super) fn nobody(teller: &Arc<Teller>) -> Self {
+        Self { before_us: None, stage: None, teller: Arc::clone(teller), tells_all: false }
+    }
+
+    /// Somebody else syncs the file system that `folder` is on before each sync.
+    pub(super) fn before_us(self, folder: &Path) -> io::Result<Self> {
+        Ok(Self { before_us: Some(Somebody::beside(folder)?), ..self })
     }
 
     /// Somebody else syncs as `stage` says, and at no other time.
-    pub(super) fn staged(stage: &Arc<Stage>) -> io::Result<Self> {
-        Ok(Self { stage: Some(Arc::clone(stage)), ..Self::new(false)? })
+    pub(super) fn staged(self, stage: &Arc<Stage>) -> Self {
+        Self { stage: Some(Arc::clone(stage)), ..self }
     }
 
-    /// Set once a sync of ours has failed.
-    pub(super) fn failed(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.failed)
-    }
-
-    fn file(&self, path: &Path, file: Box<dyn StorageFile>) -> io::Result<Box<dyn StorageFile>> {
-        let stage = self.stage.clone().filter(|_| path.ends_with(RECORDS));
-        let is_beside = self.before_us || stage.is_some();
-        let somebody = is_beside.then(|| Somebody::beside(path)).transpose()?;
-        Ok(Box::new(SyncedFile { file, somebody, stage, failed: self.failed() }))
+    /// Tells of each sync when it begins and how it ends.
+    pub(super) fn telling_all(self) -> Self {
+        Self { tells_all: true, ..self }
     }
 }
 
-fn noted(failed: &AtomicBool, synced: io::Result<()>) -> io::Result<()> {
-    synced.inspect_err(|_| failed.store(true, Ordering::Relaxed))
+impl Hand for OthersSync {
+    fn sync(&self, path: &Path, sync: &dyn Fn() -> io::Result<()>) -> io::Result<()> {
+        if let Some(stage) = self.stage.as_ref().filter(|_| path.ends_with(RECORDS)) {
+            stage.comes(path)?;
+        }
+        if let Some(somebody) = &self.before_us {
+            let _told_to_them = somebody.syncs();
+        }
+        if self.tells_all {
+            self.teller.tell(word::SYNCING, &"")?;
+        }
+        let synced = sync();
+        match &synced {
+            Ok(()) if self.tells_all => self.teller.tell(word::SYNCED, &"")?,
+            Ok(()) => {}
+            Err(error) => self.teller.tell(word::SYNC_FAILED, error)?,
+        }
+        synced
+    }
 }
 
-/// Somebody else, with a descriptor of their own of the file or folder.
+/// Somebody else, with a descriptor of their own of a file or folder.
 #[derive(Debug)]
 pub(super) struct Somebody(OwnedFd);
 
 impl Somebody {
-    fn beside(path: &Path) -> io::Result<Self> {
+    pub(super) fn beside(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         Ok(Self(rustix::fs::open(path, flags, Mode::empty())?))
     }
@@ -73,107 +91,5 @@ impl Somebody {
     /// Syncs what they hold.
     pub(super) fn syncs_file(&self) -> io::Result<()> {
         Ok(rustix::fs::fdatasync(&self.0)?)
-    }
-}
-
-#[derive(Debug)]
-struct SyncedFile {
-    file: Box<dyn StorageFile>,
-    somebody: Option<Somebody>,
-    stage: Option<Arc<Stage>>,
-    failed: Arc<AtomicBool>,
-}
-
-impl Storage for OthersSync {
-    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
-        self.local.list(folder)
-    }
-
-    fn stat(&self, path: &Path) -> io::Result<Stat> {
-        self.local.stat(path)
-    }
-
-    fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn StorageFile>> {
-        self.file(path, self.local.open(path, access)?)
-    }
-
-    fn create_new(&self, path: &Path, privacy: Privacy) -> io::Result<Box<dyn StorageFile>> {
-        self.file(path, self.local.create_new(path, privacy)?)
-    }
-
-    fn create_folder(&self, path: &Path) -> io::Result<()> {
-        self.local.create_folder(path)
-    }
-
-    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        if self.before_us {
-            let _told_to_them = Somebody::beside(folder)?.syncs();
-        }
-        noted(&self.failed, self.local.sync_folder(folder))
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.local.rename(from, to)
-    }
-
-    fn replace(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.local.replace(from, to)
-    }
-
-    fn unlink(&self, path: &Path) -> io::Result<()> {
-        self.local.unlink(path)
-    }
-
-    fn remove_folder(&self, path: &Path) -> io::Result<()> {
-        self.local.remove_folder(path)
-    }
-
-    fn lock(&self, path: &Path, holder: &str) -> Result<Box<dyn Lock>, LockError> {
-        self.local.lock(path, holder)
-    }
-
-    fn lock_untouched(&self, path: &Path) -> Result<Option<Box<dyn Lock>>, LockError> {
-        self.local.lock_untouched(path)
-    }
-
-    fn medium(&self, folder: &Path) -> io::Result<Medium> {
-        self.local.medium(folder)
-    }
-}
-
-impl StorageFile for SyncedFile {
-    fn append(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.append(bytes)
-    }
-
-    fn allocate(&self, offset: u64, size: u64) -> io::Result<()> {
-        self.file.allocate(offset, size)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        match (&self.somebody, &self.stage) {
-            (Some(somebody), Some(stage)) => stage.comes(somebody)?,
-            (Some(somebody), None) => {
-                let _told_to_them = somebody.syncs();
-            }
-            (None, _) => {}
-        }
-        noted(&self.failed, self.file.sync_data())
-    }
-
-    fn truncate(&self, size: u64) -> io::Result<()> {
-        self.file.truncate(size)
-    }
-
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.file.read_at(buf, offset)
-    }
-
-    fn read_medium_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.file.read_medium_at(buf, offset)
-    }
-
-    fn stat(&self) -> io::Result<Stat> {
-        self.file.stat()
     }
 }

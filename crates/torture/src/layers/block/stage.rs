@@ -5,11 +5,13 @@
 //! journal is given up, of which they are told. Another sync of the same file then says success, if the kernel is one that
 //! does: that is looked at and told. The log's own comes next.
 
-use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::others_sync::Somebody;
+use super::teller::Teller;
 use super::told::word;
 
 /// Syncs that nobody waits for.
@@ -20,13 +22,13 @@ const NONE: u64 = u64::MAX;
 pub(super) struct Stage {
     /// Syncs of records that are still to come before it.
     left: AtomicU64,
-    tell: File,
+    teller: Arc<Teller>,
 }
 
 impl Stage {
     /// Not before it is set.
-    pub(super) fn new(tell: File) -> Self {
-        Self { left: AtomicU64::new(NONE), tell }
+    pub(super) fn new(teller: &Arc<Teller>) -> Self {
+        Self { left: AtomicU64::new(NONE), teller: Arc::clone(teller) }
     }
 
     /// It comes before the sync of records that is the `nth` from now on, from 0.
@@ -34,13 +36,14 @@ impl Stage {
         self.left.store(nth, Ordering::Relaxed);
     }
 
-    /// Plays it, where this is the sync that it comes before; `somebody` stands beside the records.
-    pub(super) fn comes(&self, somebody: &Somebody) -> io::Result<()> {
+    /// Plays it, where this is the sync of `records` that it comes before.
+    pub(super) fn comes(&self, records: &Path) -> io::Result<()> {
         let less = |left: u64| if left == NONE { None } else { Some(left.wrapping_sub(1)) };
         if self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less) != Ok(0) {
             return Ok(());
         }
-        self.say(word::BREAKS)?;
+        let somebody = Somebody::beside(records)?;
+        self.teller.tell(word::BREAKS, &"")?;
         let theirs = somebody.syncs();
         let again = somebody.syncs_file();
         let what = match (theirs, again) {
@@ -48,10 +51,6 @@ impl Stage {
             (Err(_), Err(_)) => "the next failed too",
             (Err(_), Ok(())) => word::MET,
         };
-        self.say(&format!("{} {what}", word::STAGED))
-    }
-
-    fn say(&self, line: &str) -> io::Result<()> {
-        (&self.tell).write_all(format!("{line}\n").as_bytes())
+        self.teller.tell(word::STAGED, &what)
     }
 }

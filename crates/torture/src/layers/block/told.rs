@@ -26,7 +26,11 @@ pub(super) mod word {
     pub(crate) const HALTED: &str = "halted";
     /// What the log did after that and must not.
     pub(crate) const AFTER_HALT: &str = "after-halt";
-    /// A sync of the log's failed.
+    /// A sync of the log's begins; told where nobody else is to sync.
+    pub(crate) const SYNCING: &str = "syncing";
+    /// It succeeded.
+    pub(crate) const SYNCED: &str = "synced";
+    /// A sync of the log's failed; why.
     pub(crate) const SYNC_FAILED: &str = "sync-failed";
     /// The device is to break now.
     pub(crate) const BREAKS: &str = "breaks";
@@ -38,6 +42,18 @@ pub(super) mod word {
     pub(crate) const CLOSED: &str = "closed";
     /// Closed, without.
     pub(crate) const NOT_CLOSED: &str = "not-closed";
+}
+
+/// Whether a sync of the log's was under way when all lines `before` were said and none `after`, and failed; where the
+/// process tells of each.
+pub(crate) fn sync_fails(before: &[String], after: &[String]) -> bool {
+    let of_a_sync = |line: &&String| {
+        let words = [word::SYNCING, word::SYNCED, word::SYNC_FAILED];
+        words.iter().any(|word| line.split(' ').next() == Some(word))
+    };
+    let is_under_way = before.iter().rfind(of_a_sync).is_some_and(|line| line == word::SYNCING);
+    let end = after.iter().find(of_a_sync);
+    is_under_way && end.is_some_and(|line| line.starts_with(word::SYNC_FAILED))
 }
 
 /// How many rotated segments the appending process keeps, by its options.
@@ -126,7 +142,7 @@ impl Told {
             word::STAGED => self.staged = Some(rest.to_owned()),
             word::CLOSED if self.sync_failed => anyhow::bail!("but one of its syncs had failed"),
             word::CLOSED => self.closed = true,
-            word::BREAKS | word::NOT_CLOSED => {}
+            word::BREAKS | word::NOT_CLOSED | word::SYNCING | word::SYNCED => {}
             _ => anyhow::bail!("what does it mean?"),
         }
         Ok(())

@@ -2,21 +2,23 @@
 //! writes down each acknowledgement outside of the log's file system, at once and unbuffered.
 
 use std::fs::File;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use indelible::storage::Storage;
+use indelible::storage::in_hand::InHand;
+use indelible::storage::local::LocalStorage;
 use indelible::{
     AppendError, AuditLog, CheckpointError, Event, OpenError, Options, Pending, Receipt,
 };
 
 use super::others_sync::OthersSync;
 use super::stage::Stage;
+use super::teller::Teller;
 use super::told::word;
 use crate::args::Args;
 use crate::invariants::halt_holds;
@@ -71,21 +73,23 @@ pub(crate) fn options(random: &mut fastrand::Rng) -> Options {
 
 /// Does it. However it ends, it says so.
 pub(crate) fn run(task: &Task) -> anyhow::Result<()> {
-    #[expect(clippy::disallowed_methods, reason = "not a file of the log")]
-    let file = File::options().append(true).open(&task.tell);
-    let teller = Teller { file: file.context("nowhere to tell")?, lock: Mutex::default() };
+    let teller = Arc::new(Teller::to(&task.tell).context("nowhere to tell")?);
     let mut random = fastrand::Rng::with_seed(task.seed);
     if task.staged {
         return run_staged(task, &teller, random);
     }
     let others = if task.alone { Others::Nobody } else { Others::of_draw(&mut random) };
-    let disk = OthersSync::new(others == Others::SyncBeforeUs)?;
-    let sync_failed = disk.failed();
-    let log = match open(Arc::new(disk), &task.folder, &mut random) {
-        Ok(log) => log,
-        Err(error) => return teller.tell(word::REFUSED, &one_line(&error)),
+    let hand = OthersSync::nobody(&teller);
+    let hand = match others {
+        Others::Nobody if task.alone => hand.telling_all(),
+        Others::Nobody | Others::SyncAtTimes => hand,
+        Others::SyncBeforeUs => hand.before_us(task.folder.parent().context("no file system")?)?,
     };
-    teller.tell(word::OPEN, &log.identity().verifier_key().to_string())?;
+    let log = match open(in_hand(hand)?, &task.folder, &mut random) {
+        Ok(log) => log,
+        Err(error) => return Ok(teller.tell(word::REFUSED, &error)?),
+    };
+    teller.tell(word::OPEN, &log.identity().verifier_key())?;
     if random.u8(..4) == 0 {
         // Open, and nothing appended: creation and recovery must hold on their own.
         thread::sleep(Duration::from_millis(4));
@@ -122,45 +126,41 @@ pub(crate) fn run(task: &Task) -> anyhow::Result<()> {
             Err(_) => Err(anyhow::anyhow!("a thread panicked")),
         })
     })?;
-    end(&log, &teller, &sync_failed)
+    end(&log, &teller)
 }
 
 /// Appends with one thread and nothing beside it, so that what is staged meets nobody else.
-fn run_staged(task: &Task, teller: &Teller, mut random: fastrand::Rng) -> anyhow::Result<()> {
-    let stage = Arc::new(Stage::new(teller.file.try_clone().context("nowhere to tell")?));
-    let disk = OthersSync::staged(&stage)?;
-    let sync_failed = disk.failed();
+fn run_staged(task: &Task, teller: &Arc<Teller>, mut random: fastrand::Rng) -> anyhow::Result<()> {
+    let stage = Arc::new(Stage::new(teller));
+    let hand = OthersSync::nobody(teller).staged(&stage);
     let options = options(&mut random).with_checkpoint_interval(Duration::from_hours(1));
-    let log = match AuditLog::create_on(Arc::new(disk), &task.folder, options) {
+    let log = match AuditLog::create_on(in_hand(hand)?, &task.folder, options) {
         Ok(log) => log,
-        Err(error) => return teller.tell(word::REFUSED, &one_line(&error)),
+        Err(error) => return Ok(teller.tell(word::REFUSED, &error)?),
     };
-    teller.tell(word::OPEN, &log.identity().verifier_key().to_string())?;
+    teller.tell(word::OPEN, &log.identity().verifier_key())?;
     stage.set(random.u64(..STAGED_AT_MAX));
     let (done, refused) = (AtomicBool::new(false), AtomicU64::new(0));
     Working { log: &log, teller, done, refused }.append_all(task, 0, random)?;
-    end(&log, teller, &sync_failed)
+    end(&log, teller)
 }
 
 /// Tells how it ended.
-fn end(log: &AuditLog, teller: &Teller, sync_failed: &AtomicBool) -> anyhow::Result<()> {
+fn end(log: &AuditLog, teller: &Teller) -> anyhow::Result<()> {
     if let Some(halt) = log.halted() {
-        teller.tell(word::HALTED, &one_line(&halt))?;
+        teller.tell(word::HALTED, &halt)?;
         // More than once: the kernel has told of the failed sync, and the next one would succeed.
         for _ in 0..3 {
             for violation in halt_holds(log, "file:/after-halt") {
-                teller.tell(word::AFTER_HALT, &one_line(&violation))?;
+                teller.tell(word::AFTER_HALT, &violation)?;
             }
         }
     }
-    let closed = log.close();
-    if sync_failed.load(Ordering::Relaxed) {
-        teller.tell(word::SYNC_FAILED, "")?;
+    match log.close() {
+        Ok(()) => teller.tell(word::CLOSED, &"")?,
+        Err(error) => teller.tell(word::NOT_CLOSED, &error)?,
     }
-    match closed {
-        Ok(()) => teller.tell(word::CLOSED, ""),
-        Err(error) => teller.tell(word::NOT_CLOSED, &one_line(&error)),
-    }
+    Ok(())
 }
 
 /// What else syncs the file system meanwhile.
@@ -181,6 +181,10 @@ impl Others {
     }
 }
 
+fn in_hand(hand: OthersSync) -> anyhow::Result<Arc<dyn Storage>> {
+    Ok(Arc::new(InHand::new(Arc::new(LocalStorage::new()?), &Arc::new(hand))))
+}
+
 fn open(
     disk: Arc<dyn Storage>,
     folder: &Path,
@@ -193,10 +197,6 @@ fn open(
     }
 }
 
-fn one_line(error: &impl ToString) -> String {
-    error.to_string().replace('\n', " | ")
-}
-
 fn event(random: &mut fastrand::Rng, id: &str) -> Event {
     let event = Event::new("agent:7", "tool.call:read_file", format!("file:/{id}"));
     let event = if random.u8(..4) == 0 { event } else { event.event_id(id) };
@@ -204,20 +204,6 @@ fn event(random: &mut fastrand::Rng, id: &str) -> Event {
     let size = if random.bool() { random.usize(..400) } else { random.usize(..6_000) };
     let filler: String = std::iter::repeat_with(|| random.alphanumeric()).take(size).collect();
     event.metadata(serde_json::json!({ "filler": filler }))
-}
-
-/// Writes lines down, each with one call.
-struct Teller {
-    file: File,
-    lock: Mutex<()>,
-}
-
-impl Teller {
-    fn tell(&self, word: &str, rest: &str) -> anyhow::Result<()> {
-        let line = format!("{word} {rest}\n");
-        let _held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        (&self.file).write_all(line.as_bytes()).context("nobody listens")
-    }
 }
 
 /// After so many appends in a row that were not written the disk is taken to be gone.
@@ -246,7 +232,7 @@ impl Working<'_> {
             let events: Vec<Event> = ids.map(|id| event(&mut random, &id)).collect();
             number += u64::try_from(batch)?;
             for event in &events {
-                self.teller.tell(word::SENDING, event.resource())?;
+                self.teller.tell(word::SENDING, &event.resource())?;
             }
             let outcomes: Vec<_> = match &events[..] {
                 [event] => vec![self.log.append(event)],
@@ -281,7 +267,7 @@ impl Working<'_> {
             }
             Err(AppendError::Indeterminate(_)) => Ok(false),
             Err(error) => {
-                self.teller.tell(word::NOT_WRITTEN, resource)?;
+                self.teller.tell(word::NOT_WRITTEN, &resource)?;
                 // A full disk takes appends again; one that is gone never does.
                 let goes_on = matches!(error, AppendError::NotWritten { .. })
                     && self.refused.fetch_add(1, Ordering::Relaxed) < REFUSED_MAX;

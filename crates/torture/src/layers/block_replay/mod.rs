@@ -25,8 +25,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::Context as _;
 
 use super::block::{
-    Appender, Device, FileSystem, Happening, Image, LOG, LoopDevice, Mount, Served, Told, check,
-    keep_some, kept, lay,
+    Appender, Company, Device, FileSystem, Happening, Image, LOG, LoopDevice, Mount, Served, Told,
+    check, keep_some, kept, lay,
 };
 use crate::cases;
 use crate::layer::{Layer, Outcome};
@@ -101,7 +101,7 @@ fn record(plan: &Plan, number: u64, file_system: FileSystem) -> anyhow::Result<R
     let (folder, ear) = (mount.path().join(LOG), served.ear());
     // A log is made; then, in half of the recordings, opened and closed again, in between or in the middle of it.
     for _ in 0..random.u8(1..=2) {
-        Appender::start(&folder, Some(&ear), random.u64(..), APPENDS)?.end()?;
+        Appender::start(&folder, Some(&ear), random.u64(..), APPENDS, Company::Drawn)?.end()?;
     }
     mount.unmount()?;
     let history = served.device().take_history();

@@ -7,6 +7,9 @@
 //! - after the power is cut, the mount (after `e2fsck` or `xfs_repair`, where the file system needs it) and the recovery:
 //!   everything that was acknowledged is there, the log is sound, and so on (`block::check`).
 //!
+//! Where the cache goes with a flush that fails, that holds of the medium at that moment; `dropped` says why, and what holds of
+//! it in the end.
+//!
 //! A device that lies takes away what was acknowledged, and no program can prevent that. What must hold then is that it is
 //! *found*, by whoever kept something outside of that device. If a record that was acknowledged is not at its place:
 //! - held against the receipts, the log is never called sound or torn; neither as the device left it, nor after it was
@@ -17,11 +20,13 @@
 //! such cases are counted.
 //!
 //! The first cases are staged: on ext4, somebody else's sync is told that the journal is gone, and the log's comes next. Ext4
-//! says success to a plain one there; the log may not acknowledge what it says that of.
+//! says success to a plain one there; the log may not acknowledge what it says that of. With `data=journal` ext4 tells the
+//! next sync as well: these are counted apart.
 //!
 //! Every other case is a fault, drawn from the seed; which write is the `n`th one depends on the machine, too.
 
-use std::io;
+mod dropped;
+
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -29,9 +34,10 @@ use anyhow::Context as _;
 use indelible::{AuditLog, Event, Verdict};
 use rustix::io::Errno;
 
+use self::dropped::{Moment, failed_syncs};
 use super::block::{
-    Appender, Blow, Device, Fault, FileSystem, Image, LOG, LoopDevice, Mount, Served, Strike, Told,
-    check, held_against, is_held, kept, one_of, options,
+    Appender, Blow, Company, Device, Fault, FileSystem, Image, LOG, LoopDevice, Mount, Served,
+    Strike, Told, check, held_against, is_held, kept, one_of, options,
 };
 use crate::cases;
 use crate::layer::{Layer, Outcome};
@@ -62,6 +68,7 @@ pub(crate) const LAYER: Layer = Layer {
         Need::Program("mkfs.xfs"),
         Need::Program("e2fsck"),
         Need::Program("xfs_repair"),
+        Need::Program("strace"),
     ],
     run,
 };
@@ -80,20 +87,17 @@ fn run(plan: &Plan) -> anyhow::Result<Outcome> {
         }
         let base = base.get().context("not made")?;
         let fault = if case < STAGED { JOURNAL_FAILS } else { draw(&mut random) };
-        let (content, told, struck) = break_under(plan, file_system, base, fault, &mut random)?;
+        let broken = break_under(plan, file_system, base, fault, &mut random)?;
         let name = file_system.title();
         outcome.count(format!("{name}: {}", called(fault)), 1);
-        if let Some(what) = &told.staged {
-            let what = if told.met() { "failed, and the next said success" } else { what };
-            outcome.count(format!("somebody else's sync was staged: {what}"), 1);
-        }
-        if !struck {
+        count_staged(file_system, &broken.told, outcome);
+        if !broken.struck {
             outcome.count("faults that came too late to strike", 1);
         }
-        let ended = told.refused.clone().or_else(|| told.halted.clone());
+        let ended = broken.told.refused.clone().or_else(|| broken.told.halted.clone());
         let ended = ended.unwrap_or_else(|| "noticed nothing".to_owned());
-        let judged = judge(plan, file_system, &content, told, fault, outcome, &mut random);
-        if let Err(error) = judged {
+        let content = broken.content.clone();
+        if let Err(error) = judge(plan, file_system, broken, fault, outcome, &mut random) {
             let kept = kept(plan, Some(&content))?;
             outcome.violation(case, format!("{name}, {fault:?} (log: {ended}): {error:#}{kept}"));
         }
@@ -123,16 +127,14 @@ fn draw(random: &mut fastrand::Rng) -> Fault {
     Fault { strike, blow, at: random.u64(..REQUESTS), count }
 }
 
-/// Whether the log was told that something is there which is not. So it is, too, where the cache went with a flush of the
-/// kernel's own: ext4 flushes before it shortens its journal, and does not look at what comes of it.
-fn is_lie(fault: Fault, told: &Told) -> bool {
-    match fault.strike {
-        Strike::Fail(_) => false,
-        Strike::FailAndForget(_) => {
-            !told.sync_failed && told.halted.is_none() && told.refused.is_none()
-        }
-        Strike::Lie | Strike::LieUntilCut => true,
-    }
+/// Counts what came of somebody else's sync, where one was staged.
+fn count_staged(file_system: FileSystem, told: &Told, outcome: &mut Outcome) {
+    let Some(what) = &told.staged else { return };
+    let name = file_system.title();
+    let what = if told.met() { "the next sync said success" } else { what };
+    let is_expected = file_system == FileSystem::Ext4Journalled && !told.met();
+    let expected = if is_expected { ", as it does with data=journal" } else { "" };
+    outcome.count(format!("staged on {name}: {what}{expected}"), 1);
 }
 
 fn called(fault: Fault) -> String {
@@ -152,16 +154,28 @@ fn called(fault: Fault) -> String {
     }
 }
 
-/// Appends while the device breaks, and cuts the power; gives what is on the medium then, what was told, and whether the
-/// fault struck.
+/// What came of a fault.
+struct Broken {
+    /// What is on the medium after the power was cut.
+    content: Vec<u8>,
+    told: Told,
+    /// Whether the fault struck.
+    struck: bool,
+    /// When the cache was dropped, where it was.
+    dropped: Option<Moment>,
+    /// The log's syncs of which the kernel says that they failed, where it was asked.
+    failed_syncs: Vec<String>,
+}
+
+/// Appends while the device breaks, and cuts the power.
 fn break_under(
     plan: &Plan,
     file_system: FileSystem,
     base: &[u8],
     fault: Fault,
     random: &mut fastrand::Rng,
-) -> anyhow::Result<(Vec<u8>, Told, bool)> {
-    let (serving, mounting) = (plan.folder()?, plan.folder()?);
+) -> anyhow::Result<Broken> {
+    let (serving, mounting, watching) = (plan.folder()?, plan.folder()?, plan.folder()?);
     let served = Served::start(Device::new(base.to_vec(), random.u64(..)), serving.path())?;
     let device = LoopDevice::attach(&served.disk())?;
     let mount = Mount::new(device.path(), file_system, mounting.path())?;
@@ -172,35 +186,46 @@ fn break_under(
     let folder = mount.path().join(LOG);
     // A flush that failed is told to whoever asked for it. Where the cache is gone with it, and that was somebody else, the
     // log has no way of knowing: so then nobody else asks.
-    let start = match (fault.blow, fault.strike) {
-        (Blow::Journal, _) => Appender::start_staged,
-        (_, Strike::FailAndForget(_)) => Appender::start_alone,
-        (_, Strike::Fail(_) | Strike::Lie | Strike::LieUntilCut) => Appender::start,
+    let trace = watching.path().join("trace");
+    let company = match (fault.blow, fault.strike) {
+        (Blow::Journal, _) => Company::Staged,
+        (_, Strike::FailAndForget(_)) => Company::Strace(&trace),
+        (_, Strike::Fail(_) | Strike::Lie | Strike::LieUntilCut) => Company::Drawn,
     };
-    start(&folder, Some(&served.ear()), random.u64(..), APPENDS)?.end()?;
+    Appender::start(&folder, Some(&served.ear()), random.u64(..), APPENDS, company)?.end()?;
+    let failed_syncs = match company {
+        Company::Strace(trace) => failed_syncs(trace)?,
+        Company::Drawn | Company::Staged => Vec::new(),
+    };
+    let said = served.device().said().to_vec();
     let mut told = Told::default();
-    served.device().said().iter().for_each(|line| told.hear(line));
+    for line in &said {
+        told.hear(line);
+    }
     // Now, or after everything else has come to the device that still can.
-    let content = if random.bool() {
-        served.device().after_cut(random)
-    } else {
+    if random.bool() {
         drop(mount);
-        served.device().after_cut(random)
-    };
-    let struck = served.device().struck() > 0;
-    Ok((content, told, struck))
+    }
+    let mut device = served.device();
+    Ok(Broken {
+        content: device.after_cut(random),
+        told,
+        struck: device.struck() > 0,
+        dropped: device.take_dropped().map(|dropped| Moment::of(dropped, &said)),
+        failed_syncs,
+    })
 }
 
 /// Mounts what is left, and judges it.
 fn judge(
     plan: &Plan,
     file_system: FileSystem,
-    content: &[u8],
-    mut told: Told,
+    broken: Broken,
     fault: Fault,
     outcome: &mut Outcome,
     random: &mut fastrand::Rng,
 ) -> anyhow::Result<()> {
+    let Broken { content, mut told, dropped, failed_syncs, .. } = broken;
     outcome.count(
         match (&told.refused, &told.halted) {
             (Some(_), _) => "the log was refused",
@@ -212,34 +237,37 @@ fn judge(
     );
     outcome.count("acknowledgements", u64::try_from(told.receipt_count)?);
     anyhow::ensure!(told.lies.is_empty(), "{}", told.lies.join("; "));
-    let image = Image::of(content)?;
+    anyhow::ensure!(
+        failed_syncs.is_empty() || told.sync_failed,
+        "the kernel said that a sync failed, and the storage under the log did not: {failed_syncs:?}"
+    );
+    let taken_by = match fault.strike {
+        Strike::Fail(_) => None,
+        Strike::FailAndForget(_) => dropped.is_some().then_some("a dropped cache"),
+        Strike::Lie | Strike::LieUntilCut => Some("a lie"),
+    };
+    if let Some(moment) = dropped {
+        moment.judge(plan, file_system, outcome, random)?;
+    }
+    let image = Image::of(&content)?;
     let device = LoopDevice::attach(&image.path())?;
     let mounting = plan.folder()?;
-    let mount = match Mount::new(device.path(), file_system, mounting.path()) {
-        Ok(mount) => mount,
-        Err(_) if is_lie(fault, &told) => {
-            outcome.count("a lie took the file system", 1);
+    let mount = match (Mount::new(device.path(), file_system, mounting.path()), taken_by) {
+        (Ok(mount), _) => mount,
+        (Err(_), Some(by)) => {
+            outcome.count(format!("{by} took the file system"), 1);
             return Ok(());
         }
         // A failed write that tore the superblock, for one: what a journal does not hold, a repair mends.
-        Err(_) => {
+        (Err(_), None) => {
             outcome.count("an honest fault left a file system to repair", 1);
             file_system.repair(device.path())?;
             Mount::new(device.path(), file_system, mounting.path())?
         }
     };
-    let may_be_broken = matches!(fault.strike, Strike::FailAndForget(_)) && !is_lie(fault, &told);
-    let mount = if may_be_broken && is_broken(mount.path()) {
-        outcome.count("an honest fault left a file system to repair", 1);
-        mount.unmount()?;
-        file_system.repair(device.path())?;
-        Mount::new(device.path(), file_system, mounting.path())?
-    } else {
-        mount
-    };
     let folder = mount.path().join(LOG);
-    if is_lie(fault, &told) {
-        find_lie(&folder, &told, outcome, random)?;
+    if let Some(by) = taken_by {
+        find_loss(by, &folder, &told, outcome, random)?;
     } else {
         told.go_on();
         check(&folder, &mut told, random, outcome)?;
@@ -247,25 +275,9 @@ fn judge(
     mount.unmount()
 }
 
-/// Whether the file system itself says of one of its folders that it is broken, and wants to be repaired: where a device
-/// drops its cache with a flush that fails, that may have been the last of the blocks that the journal no longer holds.
-fn is_broken(folder: &Path) -> bool {
-    let broken = |error: &io::Error| {
-        let code = error.raw_os_error();
-        [Errno::BADMSG, Errno::UCLEAN].iter().any(|wanted| code == Some(wanted.raw_os_error()))
-    };
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) => return broken(&error),
-    };
-    entries.into_iter().any(|entry| match entry.and_then(|entry| Ok((entry.metadata()?, entry))) {
-        Ok((stat, entry)) => stat.is_dir() && is_broken(&entry.path()),
-        Err(error) => broken(&error),
-    })
-}
-
-/// Where a lie took something that was acknowledged, it must be found, now and after going on.
-fn find_lie(
+/// Where something that was acknowledged was taken, it must be found, now and after going on.
+fn find_loss(
+    by: &str,
     folder: &Path,
     told: &Told,
     outcome: &mut Outcome,
@@ -274,11 +286,13 @@ fn find_lie(
     // What the file system can't list any more, neither we nor the verifier can judge.
     let lost = is_held(folder, told).map(|held| !held);
     let counted = match lost {
-        Ok(true) => "a lie took records",
-        Ok(false) => "a lie took no record",
-        Err(_) => "a lie took a folder's names",
+        Ok(true) => "records",
+        Ok(false) => "no record",
+        // There may be no log.
+        Err(_) if told.receipt_count == 0 => "no record",
+        Err(_) => "a folder's names",
     };
-    outcome.count(counted, 1);
+    outcome.count(format!("{by} took {counted}"), 1);
     let lost = lost.unwrap_or(false);
     let must_be_found = |when: &str| {
         let only_receipts = Told { checkpoints: Vec::new(), ..told.clone() };
@@ -295,16 +309,16 @@ fn find_lie(
     };
     must_be_found("as the device left it")?;
     let Ok(log) = AuditLog::open(folder, options(random)) else {
-        outcome.count("the log was not opened after a lie", 1);
+        outcome.count(format!("the log was not opened after {by}"), 1);
         return must_be_found("after it was refused");
     };
-    outcome.count("the log was opened after a lie", 1);
+    outcome.count(format!("the log was opened after {by}"), 1);
     // Not so many that they fill the places of what is gone.
     let appended = log.append(Event::new("user:mia", "after.the.lie", "file:/x"));
     let closed = log.close();
     if appended.is_err() || closed.is_err() {
         // A file system that something was taken from may refuse at any time.
-        outcome.count("the log stopped after a lie", 1);
+        outcome.count(format!("the log stopped after {by}"), 1);
     }
     must_be_found("after it was opened")
 }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use super::block::{
-    Appender, FileSystem, LOG, LoopDevice, Mount, PowerSwitch, Told, check, kept, one_of,
+    Appender, Company, FileSystem, LOG, LoopDevice, Mount, PowerSwitch, Told, check, kept, one_of,
 };
 use crate::cases;
 use crate::layer::{Layer, Outcome};
@@ -158,7 +158,8 @@ impl Life<'_> {
 /// Appends on `mount` until the moment has come, cuts it, and unmounts what is left; says when that was.
 fn cut(mount: Mount, told: &mut Told, random: &mut fastrand::Rng) -> anyhow::Result<String> {
     told.go_on();
-    let appender = Appender::start(&mount.path().join(LOG), None, random.u64(..), u64::MAX)?;
+    let folder = mount.path().join(LOG);
+    let appender = Appender::start(&folder, None, random.u64(..), u64::MAX, Company::Drawn)?;
     let switch = PowerSwitch::ready(mount.path())?;
     let moment = Moment::draw(random);
     let goal = told.receipt_count + moment.receipts;

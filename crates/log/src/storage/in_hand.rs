@@ -1,4 +1,5 @@
-//! A disk that passes every call on, with somebody beside it: what a test changes about a disk stands in its [`Hand`] alone.
+//! A disk that passes every call on, with somebody beside it: what a test or a bench changes about a disk stands in its
+//! [`Hand`] alone.
 
 use std::fmt;
 use std::io;
@@ -6,41 +7,40 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use indelible::storage::{Access, Lock, LockError, Medium, Privacy, Stat, Storage, StorageFile};
+use super::{Access, Lock, LockError, Medium, Privacy, Stat, Storage, StorageFile};
 
 /// Who has the calls of a disk in hand.
-pub(crate) trait Hand: Send + Sync + 'static {
-    /// Before the disk is asked what it holds: for names, for what a file is, for a file, for bytes.
+#[expect(clippy::missing_errors_doc, reason = "each fails as the hand wants it")]
+pub trait Hand: Send + Sync + 'static {
+    /// Comes before the disk is asked what it holds: for names, for what a file is, for a file, for bytes.
     fn looks(&self) {}
-    /// Before these bytes of a file are read, or in the place of that.
+    /// Comes before these bytes of a file are read, or in the place of that.
     fn reads(&self, _path: &Path, _bytes: Range<u64>) -> io::Result<()> {
         Ok(())
     }
+    /// Comes after bytes were written to the end of a file, or were not.
     fn was_written(&self, _path: &Path) {}
-    /// Makes the sync, or does not.
+    /// Makes the sync of a file or folder, or does not.
     fn sync(&self, _path: &Path, sync: &dyn Fn() -> io::Result<()>) -> io::Result<()> {
         sync()
     }
 }
 
 /// A disk whose calls a [`Hand`] sees.
-pub(crate) struct InHand<H> {
+pub struct InHand<H> {
     disk: Arc<dyn Storage>,
     hand: Arc<H>,
 }
 
 impl<H: Hand> InHand<H> {
-    pub(crate) fn new(disk: Arc<dyn Storage>, hand: &Arc<H>) -> Self {
+    /// Puts `disk` in `hand`.
+    pub fn new(disk: Arc<dyn Storage>, hand: &Arc<H>) -> Self {
         Self { disk, hand: Arc::clone(hand) }
     }
 
-    pub(crate) fn hand(&self) -> &H {
+    /// Whoever has it.
+    pub fn hand(&self) -> &H {
         &self.hand
-    }
-
-    /// As long as nobody else has it.
-    pub(crate) fn hand_mut(&mut self) -> &mut H {
-        Arc::get_mut(&mut self.hand).unwrap()
     }
 
     fn file(&self, path: &Path, file: Box<dyn StorageFile>) -> Box<dyn StorageFile> {
@@ -147,6 +147,7 @@ impl<H: Hand> StorageFile for FileInHand<H> {
 impl<H: Hand> FileInHand<H> {
     fn reads(&self, buf: &[u8], offset: u64) -> io::Result<()> {
         self.hand.looks();
-        self.hand.reads(&self.path, offset..offset + u64::try_from(buf.len()).unwrap())
+        let end = offset.saturating_add(u64::try_from(buf.len()).unwrap_or(u64::MAX));
+        self.hand.reads(&self.path, offset..end)
     }
 }

@@ -20,7 +20,7 @@ use tracing_subscriber::{Layer as _, fmt as format};
 
 use crate::config::{LogFormat, Telemetry};
 use crate::error::{ApiError, Code};
-use crate::metrics::Protocol;
+use crate::metrics::{Protocol, RequestMetrics};
 use crate::service::Service;
 
 tokio::task_local! {
@@ -94,6 +94,16 @@ impl Trace {
     /// For a request that came just now.
     pub(crate) fn begin(service: Service, protocol: Protocol) -> Self {
         Self { id: RequestId::new(), service, protocol }
+    }
+
+    /// How the request came.
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// Where the request is counted.
+    pub(crate) fn metrics(&self) -> &RequestMetrics {
+        &self.service.metrics.requests
     }
 
     /// Runs what answers the request.

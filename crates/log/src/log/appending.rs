@@ -26,6 +26,9 @@ use crate::writer::submission::Submission;
 const ENTRY_FRAME_SIZE: usize =
     "{\"seq\":999999999999999999,\"timestamp\":\"2026-01-02T03:04:05.000000000Z\",}".len();
 
+/// Bytes of the field `recorded_by` besides the principal.
+const RECORDED_BY_FRAME_SIZE: usize = ",\"recorded_by\":\"\"".len();
+
 impl AuditLog {
     /// Appends an event and blocks until it is durable. Concurrent appends share one write and one sync.
     ///
@@ -256,6 +259,7 @@ fn recorded_by(principal: Option<&str>) -> Result<Vec<u8>, EventError> {
     let mut field = Vec::new();
     if let Some(principal) = principal {
         check_recorded_by(principal)?;
+        field.reserve(RECORDED_BY_FRAME_SIZE + principal.len());
         field.extend_from_slice(b",\"recorded_by\":");
         write_string(&mut field, principal);
     }

@@ -49,6 +49,8 @@ pub(crate) struct Timekeeper {
     last: Timestamp,
     /// The last reading that a timestamp was taken from.
     reference: ClockReading,
+    /// Its wall clock, converted once: this is asked for every record.
+    reference_ns: i128,
     /// Since when a clock that is too far ahead has kept step.
     ahead_since: Option<ClockReading>,
     behind: bool,
@@ -57,7 +59,8 @@ pub(crate) struct Timekeeper {
 impl Timekeeper {
     /// Time that goes on after `last`, with the clocks standing at `now`.
     pub(crate) fn new(last: Timestamp, now: ClockReading) -> Self {
-        Self { last, reference: now, ahead_since: None, behind: false }
+        let reference_ns = now.wall.unix_ns();
+        Self { last, reference: now, reference_ns, ahead_since: None, behind: false }
     }
 
     /// Whether `last` is so far ahead of the wall clock that the log's time would stand still for over an hour.
@@ -68,17 +71,16 @@ impl Timekeeper {
     /// The timestamp of the next record, and what is to be recorded before it, with that same timestamp.
     pub(crate) fn next(&mut self, now: ClockReading) -> (Timestamp, Vec<Notice>) {
         let mut notices = Vec::new();
-        let counted = self
-            .reference
-            .wall
-            .saturating_add_ns(now.counted_ns.saturating_sub(self.reference.counted_ns));
-        if now.wall.unix_ns() - counted.unix_ns() > AHEAD_NS_MAX {
+        let wall_ns = now.wall.unix_ns();
+        let passed_ns = now.counted_ns.saturating_sub(self.reference.counted_ns);
+        if wall_ns - self.reference_ns - passed_ns > AHEAD_NS_MAX {
+            let counted = self.counted(now);
             let since = *self.ahead_since.get_or_insert_with(|| {
                 notices.push(Notice::Jump { wall: now.wall, counted, believed: false });
                 now
             });
             let kept = now.counted_ns.saturating_sub(since.counted_ns);
-            let moved = now.wall.unix_ns() - since.wall.unix_ns();
+            let moved = wall_ns - since.wall.unix_ns();
             if (moved - kept).abs() > STEP_NS_TOLERANCE {
                 self.ahead_since = Some(now);
             } else if kept >= STEP_NS_MIN {
@@ -86,20 +88,28 @@ impl Timekeeper {
                 self.ahead_since = None;
             }
         } else if self.ahead_since.take().is_some() {
+            let counted = self.counted(now);
             notices.push(Notice::Jump { wall: now.wall, counted, believed: false });
         }
 
         if self.ahead_since.is_some() {
-            self.last = self.last.max(counted);
+            self.last = self.last.max(self.counted(now));
         } else if now.wall >= self.last || seeded::is(Bug::TimeGoesBack) {
             self.last = now.wall;
             self.reference = now;
+            self.reference_ns = wall_ns;
             self.behind = false;
-        } else if self.last.unix_ns() - now.wall.unix_ns() > BEHIND_NS_MAX && !self.behind {
+        } else if self.last.unix_ns() - wall_ns > BEHIND_NS_MAX && !self.behind {
             self.behind = true;
             notices.push(Notice::Behind { wall: now.wall });
         }
         (self.last, notices)
+    }
+
+    /// What the time would be by what was counted since the last timestamp.
+    fn counted(&self, now: ClockReading) -> Timestamp {
+        let passed_ns = now.counted_ns.saturating_sub(self.reference.counted_ns);
+        self.reference.wall.saturating_add_ns(passed_ns)
     }
 }
 

@@ -135,25 +135,30 @@ fn over_http(runtime: &Runtime, folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// How long unary appends take at half the rate that is possible, beside one write and sync.
+/// How long unary appends take at half the rate that is possible, beside one write and sync; and the same calls to a bare
+/// tonic server, which say what of it is the machine's and the client's.
 fn latency(runtime: &Runtime, folder: &Path) -> Result<(), Failure> {
-    let service = Child::start(Kind::Service, folder)?;
+    let (service, bare) =
+        (Child::start(Kind::Service, folder)?, Child::start(Kind::GrpcEcho, folder)?);
     let mut rates = Vec::new();
     for _ in 0..PAIRS {
         rates.push(runtime.block_on(load::unary(&service, CONNECTIONS, 16, ROUND))?);
     }
     let rate = median(rates.iter().copied()) / 2.0;
     println!("maximal rate {:.0}/s, so {rate:.0}/s are sent, evenly", rate * 2.0);
-    let mut pairs = Vec::new();
+    let (mut pairs, mut echoes) = (Vec::new(), Vec::new());
     for _ in 0..PAIRS {
         let synced = paced::syncs(folder, ROUND)?;
-        let appended = runtime.block_on(paced::unary(&service, CONNECTIONS, rate, 3 * ROUND))?;
+        let appended = paced::unary(&service, CONNECTIONS, rate, 3 * ROUND)?;
+        let echoed = paced::unary(&bare, CONNECTIONS, rate, ROUND)?;
+        echoes.push(stats::percentile(echoed, 0.99));
         pairs.push((stats::percentile(synced, 0.99), stats::percentile(appended, 0.99)));
     }
     let (sync, append) =
         (median(pairs.iter().map(|pair| pair.0)), median(pairs.iter().map(|pair| pair.1)));
     println!("p99 of one write and fdatasync: {:9.3} ms", sync * 1e3);
     println!("p99 of an append:               {:9.3} ms", append * 1e3);
+    println!("p99 of the same to a bare tonic:{:9.3} ms", median(echoes.into_iter()) * 1e3);
     let ratio = median(pairs.iter().map(|(sync, append)| append / sync));
     println!("append / sync: median of the pairs {ratio:.2}x (ceiling: 10x)");
     Ok(())

@@ -1,7 +1,10 @@
 //! Takes the body of a request in, within its limit of size. In which time it must come is up to whoever listens.
 
+use std::future::Future;
+
 use axum::body::Body;
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -66,15 +69,15 @@ fn is(value: &[u8], expected: &[u8]) -> bool {
     value.trim_ascii().eq_ignore_ascii_case(expected)
 }
 
-/// The whole body.
+/// The whole body, to be waited for.
 ///
 /// # Errors
 /// [`Code::TooLarge`], before it is read where its length is told.
-pub(super) async fn whole(
+pub(super) fn whole(
     service: &Service,
     headers: &HeaderMap,
     body: Body,
-) -> Result<Bytes, ApiError> {
+) -> Result<impl Future<Output = Result<Bytes, ApiError>> + Send + use<>, ApiError> {
     let limit = service.config.limits.request_size_max;
     let told =
         headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
@@ -83,13 +86,14 @@ pub(super) async fn whole(
     {
         return Err(too_large(format_args!("{size} bytes"), limit));
     }
-    match Limited::new(body, limit).collect().await {
+    let collecting = Limited::new(body, limit).collect();
+    Ok(collecting.map(move |collected| match collected {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {
             Err(too_large(format_args!("more than {limit} bytes"), limit))
         }
         Err(_broken) => Err(ApiError::field("body", "it broke off; nothing was recorded")),
-    }
+    }))
 }
 
 fn too_large(size: std::fmt::Arguments<'_>, limit: usize) -> ApiError {

@@ -57,8 +57,7 @@ where
     let requests = Arc::clone(&activity);
     // In a box from the beginning: hyper and what runs streams move it several times.
     let answer = service_fn(move |request: Request<Incoming>| {
-        let (peer, routes) = (peer.clone(), Arc::clone(&routes));
-        Box::pin(exchange(request, peer, routes, answering.clone(), requests.begin()))
+        Box::pin(exchange(request, peer.clone(), &routes, &answering, requests.begin()))
     });
     let connection = builder.serve_connection(stream, answer);
     tokio::pin!(connection);

@@ -84,13 +84,16 @@ impl Routes {
 }
 
 /// Answers a request.
-pub(super) async fn exchange(
+///
+/// What the answer no longer needs is dropped before it is waited for: what is returned lies in a box of its own for each
+/// request, and a large one costs more than it holds.
+pub(super) fn exchange(
     request: Request<Incoming>,
     peer: Peer,
-    routes: Arc<Routes>,
-    service: Service,
+    routes: &Routes,
+    service: &Service,
     under_way: UnderWay,
-) -> Result<Response<Sent<Lasting>>, Infallible> {
+) -> impl Future<Output = Result<Response<Sent<Lasting>>, Infallible>> + Send + use<> {
     let protocol = Protocol::of(request.headers());
     let stream = StreamKind::of(request.uri().path());
     let measured = &service.metrics.requests;
@@ -105,18 +108,27 @@ pub(super) async fn exchange(
     let (mut head, body) = request.into_parts();
     head.extensions.insert(peer);
     let body = Body::new(Received::new(body, service.clone(), streaming, Arc::clone(&fault)));
-    let answering = caught(routes.answer(Request::from_parts(head, body)));
-    let answering = async {
-        let answered = answering.await;
-        if let Some(fault) = fault.get() {
-            return answer_as(protocol, fault.clone());
-        }
-        answered.unwrap_or_else(|panic| {
+    let answering = routes.answer(Request::from_parts(head, body));
+    answer(answering, fault, trace, lasting)
+}
+
+/// Waits for the answer, and sees to it that it is told of and counted.
+async fn answer(
+    answering: BoxFuture<'static, Response<Body>>,
+    fault: Fault,
+    trace: Trace,
+    lasting: Lasting,
+) -> Result<Response<Sent<Lasting>>, Infallible> {
+    let (protocol, measured) = (trace.protocol(), trace.metrics());
+    let answered = trace.follow(caught(answering)).await;
+    let mut answer = trace.enter(|| match (fault.get(), answered) {
+        (Some(fault), _) => answer_as(protocol, fault.clone()),
+        (None, Ok(answer)) => answer,
+        (None, Err(panic)) => {
             measured.panics.increment(1);
             answer_as(protocol, ApiError::internal(text_of(panic.as_ref())))
-        })
-    };
-    let mut answer = trace.follow(answering).await;
+        }
+    });
     if let Some(id) = trace.header() {
         answer.headers_mut().insert(REQUEST_ID, id);
     }

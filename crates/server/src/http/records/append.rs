@@ -1,9 +1,14 @@
 //! `POST …/records`.
 
+use std::fmt::Write as _;
+use std::future::Future;
+
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LOCATION};
-use http::{HeaderValue, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use indelible::{Event, Receipt};
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::request_body::RequestBodyBuilder;
@@ -12,6 +17,7 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, ResponseBuilder};
 
 use crate::append;
 use crate::auth::role::Role;
+use crate::engine::Queued;
 use crate::error::{ApiError, Code};
 use crate::http::body::{self, Content};
 use crate::http::document::{Operation, schemas};
@@ -21,6 +27,9 @@ use crate::service::Service;
 
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
+/// Room for a receipt and its line feed, which have 207 bytes at most.
+const RECEIPT_SIZE: usize = 224;
+
 /// What some editors put before a text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -29,34 +38,57 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// # Durability
 /// With a receipt the record is on the disk. Where the client is gone after its event was queued, it is written all the
 /// same.
-pub(in crate::http) async fn append(
+pub(in crate::http) fn append(
     State(service): State<Service>,
     of: OfLog,
     _: NoParameters,
     request: Request,
-) -> Result<Response, ApiError> {
-    // Who may not append is told before its body is taken in.
-    of.caller.require(Role::Append, of.log.name())?;
+) -> impl Future<Output = Result<Response, ApiError>> + Send {
+    // The request is taken apart before anything is waited for: what waits is kept for each request, and its parts are
+    // large.
     let (head, body) = request.into_parts();
-    let content = body::content(&head.headers)?;
-    let body = body::whole(&service, &head.headers, body).await?;
-    match content {
-        Content::Json => one(&of, &head.uri, &body).await,
-        Content::JsonLines => batch::append(&service, &of, &body).await,
+    let begun = begin(&service, &of, &head.headers, body);
+    let uri = head.uri;
+    async move {
+        let (content, body) = begun?;
+        let body = body.await?;
+        match content {
+            Content::Json => one(&of, uri.path(), &body).await,
+            Content::JsonLines => batch::append(&service, &of, &body).await,
+        }
     }
 }
 
-async fn one(of: &OfLog, uri: &Uri, body: &[u8]) -> Result<Response, ApiError> {
-    let event = event(body).inspect_err(|_| of.log.rejected(1))?;
-    let receipt = append::submit(&of.caller, &of.log, &event)?.await?;
-    let mut response = Response::new(format!("{receipt}\n").into());
+/// Who may not append is told before the body is taken in.
+fn begin(
+    service: &Service,
+    of: &OfLog,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(Content, impl Future<Output = Result<Bytes, ApiError>> + Send + use<>), ApiError> {
+    of.caller.require(Role::Append, of.log.name())?;
+    Ok((body::content(headers)?, body::whole(service, headers, body)?))
+}
+
+async fn one(of: &OfLog, path: &str, body: &[u8]) -> Result<Response, ApiError> {
+    let receipt = submit(of, body)?.await?;
+    let mut text = String::with_capacity(RECEIPT_SIZE);
+    // Writing to a string can't fail.
+    let _ = writeln!(text, "{receipt}");
+    let mut response = Response::new(text.into());
     *response.status_mut() = status(&receipt);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);
-    if let Ok(location) = HeaderValue::try_from(format!("{}/{}", uri.path(), receipt.seq)) {
+    if let Ok(location) = HeaderValue::try_from(format!("{path}/{}", receipt.seq)) {
         headers.insert(LOCATION, location);
     }
     Ok(response)
+}
+
+/// Queues the event of a body.
+fn submit(of: &OfLog, body: &[u8]) -> Result<Queued, ApiError> {
+    let event = event(body).inspect_err(|_| of.log.rejected(1))?;
+    append::submit(&of.caller, &of.log, &event)
 }
 
 /// Whether something new came to be.

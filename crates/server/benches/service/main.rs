@@ -146,19 +146,19 @@ fn latency(runtime: &Runtime, folder: &Path) -> Result<(), Failure> {
     }
     let rate = median(rates.iter().copied()) / 2.0;
     println!("maximal rate {:.0}/s, so {rate:.0}/s are sent, evenly", rate * 2.0);
-    let (mut pairs, mut echoes) = (Vec::new(), Vec::new());
+    let (mut pairs, mut bare_p99s) = (Vec::new(), Vec::new());
     for _ in 0..PAIRS {
         let synced = paced::syncs(folder, ROUND)?;
         let appended = paced::unary(&service, CONNECTIONS, rate, 3 * ROUND)?;
-        let echoed = paced::unary(&bare, CONNECTIONS, rate, ROUND)?;
-        echoes.push(stats::percentile(echoed, 0.99));
+        let to_bare = paced::unary(&bare, CONNECTIONS, rate, ROUND)?;
+        bare_p99s.push(stats::percentile(to_bare, 0.99));
         pairs.push((stats::percentile(synced, 0.99), stats::percentile(appended, 0.99)));
     }
     let (sync, append) =
         (median(pairs.iter().map(|pair| pair.0)), median(pairs.iter().map(|pair| pair.1)));
     println!("p99 of one write and fdatasync: {:9.3} ms", sync * 1e3);
     println!("p99 of an append:               {:9.3} ms", append * 1e3);
-    println!("p99 of the same to a bare tonic:{:9.3} ms", median(echoes.into_iter()) * 1e3);
+    println!("p99 of the same to a bare tonic:{:9.3} ms", median(bare_p99s.into_iter()) * 1e3);
     let ratio = median(pairs.iter().map(|(sync, append)| append / sync));
     println!("append / sync: median of the pairs {ratio:.2}x (ceiling: 10x)");
     Ok(())

@@ -73,8 +73,7 @@ fn begin(
 async fn one(of: &OfLog, path: &str, body: &[u8]) -> Result<Response, ApiError> {
     let receipt = submit(of, body)?.await?;
     let mut text = String::with_capacity(RECEIPT_SIZE);
-    // Writing to a string can't fail.
-    let _ = writeln!(text, "{receipt}");
+    writeln!(text, "{receipt}").map_err(ApiError::internal)?;
     let mut response = Response::new(text.into());
     *response.status_mut() = status(&receipt);
     let headers = response.headers_mut();

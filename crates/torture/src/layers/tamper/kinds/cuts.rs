@@ -6,6 +6,7 @@ use indelible::Problem::{
 
 use fastrand::Rng;
 use indelible::Problem::NotARecord;
+use indelible::format::time::TIMESTAMP_SIZE;
 
 use super::Stand;
 use crate::layers::tamper::expected::{Expected, Mutant};
@@ -39,8 +40,10 @@ pub(crate) fn older_cut(specimen: &Specimen, at: usize, size: usize) -> Mutant {
     let line = segment.lines.iter().find(|line| size < line.end()).unwrap();
     let expected = if size > line.offset {
         let expected = Expected::missing(LineUnterminated).at(&segment.name, line.offset);
-        // Of the first record of all, nothing intact is left in its file to tell its place.
-        let untold = (at, line.offset) == (0, 0) && size + 1 < line.end();
+        // Of the first record of all nothing intact is left in its file to tell its place, but what it says itself.
+        let head =
+            format!("{{\"seq\":{},\"timestamp\":\"{}\",", line.seq, "0".repeat(TIMESTAMP_SIZE));
+        let untold = (at, line.offset) == (0, 0) && size < head.len();
         if untold { expected } else { expected.record(line.seq) }
     } else {
         let problem = if (at, size) == (0, 0) { FirstRecordsMissing } else { SegmentMissing };

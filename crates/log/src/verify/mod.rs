@@ -202,8 +202,7 @@ impl Verifier {
     /// One look; `None` where segments moved under it.
     fn attempt(&self, layout: &Layout) -> Result<Option<Report>, VerifyError> {
         let storage = self.storage.as_ref();
-        let mut out = Findings::default();
-        let mut in_notes = Findings::default();
+        let (mut out, mut in_notes) = (Findings::default(), Findings::default());
         let stored = notes::read(storage, layout, &mut in_notes)?;
         let Some(plan) = Plan::of(storage, layout)? else { return Ok(None) };
         let keys = self.keys_for(plan.identity.as_ref());
@@ -241,6 +240,7 @@ impl Verifier {
             pruned_before: walk.policy.pruned_before(first.as_ref()),
             next_seq: walk.next_seq().unwrap_or(0),
             ends_lost: walk.ends_lost(),
+            torn_at: walk.torn_at(),
             complete,
             progress,
         };

@@ -83,6 +83,8 @@ pub(super) struct Held<'a> {
     pub(super) next_seq: u64,
     /// Whether something stands behind the last record that is none.
     pub(super) ends_lost: bool,
+    /// Where in the newest segment its records end, and bytes begin that no opening keeps, whatever lines are among them.
+    pub(super) torn_at: Option<u64>,
     /// Whether everything was looked at.
     pub(super) complete: bool,
     pub(super) progress: &'a Progress,

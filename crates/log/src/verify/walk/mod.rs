@@ -90,6 +90,8 @@ pub(super) struct Walk<'a> {
     gap: bool,
     /// What was reported where the gap begins: the next record says which records stood there.
     lost_at: Option<Lost>,
+    /// Where in the newest segment its records end, and bytes begin that no opening keeps.
+    torn_at: Option<u64>,
     first: Option<Place>,
     /// The hash before each segment, by the segment's first seq.
     starts: BTreeMap<u64, Hash>,
@@ -122,6 +124,7 @@ impl<'a> Walk<'a> {
             last: None,
             gap: false,
             lost_at: None,
+            torn_at: None,
             first: None,
             starts: BTreeMap::new(),
             records: 0,
@@ -148,6 +151,11 @@ impl<'a> Walk<'a> {
     /// Whether something stands behind the last record that is none.
     pub(super) fn ends_lost(&self) -> bool {
         self.gap
+    }
+
+    /// Where in the newest segment its records end, and a torn tail begins, unless all of that is kept.
+    pub(super) fn torn_at(&self) -> Option<u64> {
+        self.torn_at
     }
 
     /// Says what nothing has decided or explained by the end.

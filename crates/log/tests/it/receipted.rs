@@ -472,3 +472,32 @@ fn the_last_record_is_held_against_its_receipt_without_its_line_feed_if_it_is_wh
     bytes[begins[9] + 900] ^= 1;
     assert_ends(&disk, bytes, &kept, 9);
 }
+
+#[test]
+fn a_read_that_fails_only_while_receipts_are_compared_is_an_error_also_beside_what_else_is_unreadable()
+ {
+    let (disk, kept, _) = uncovered();
+    disk.replace(&in_folder("quarantine"), &in_folder("not here")).unwrap();
+    disk.write_file(in_folder("quarantine"), "a file").unwrap();
+    let told = verify(storage(&disk), &kept);
+    assert_eq!(faults(&told), [(Problem::Unreadable, None)], "{told}");
+    let mut errors = 0;
+    for nth in 0.. {
+        let disk = disk.fork();
+        let read = FaultPlan::nth(nth).of_kind(OperationKind::ReadAt).on_path("audit/audit.log");
+        disk.fail(read.from_then_on());
+        let verifier = Verifier::on(storage(&disk), FOLDER).with_receipts(receipts(&kept));
+        let told = verifier.verify();
+        if disk.faults_struck() == 0 {
+            break;
+        }
+        match told {
+            // Then the walk has met it, and says so.
+            Ok(told) if told.findings.iter().any(|f| f.file.as_deref() == Some("audit.log")) => {}
+            Ok(told) => assert!(faults(&told).iter().all(|fault| fault.0 != MISSING), "{told}"),
+            Err(VerifyError::Io(_)) => errors += 1,
+            Err(e) => panic!("{nth}: {e}"),
+        }
+    }
+    assert!(errors > 0);
+}

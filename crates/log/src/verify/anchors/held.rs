@@ -40,7 +40,7 @@ pub(super) fn compare(
         leaves: Row::open(held.ground.storage, held.ground.layout, 0)?,
         foreign: foreign(receipts, held, out),
         broken: out.has_fault(),
-        unreadable: out.of(Problem::Unreadable).next().is_some(),
+        unreadable: false,
         shown: Vec::new(),
         told: *told,
     };
@@ -60,6 +60,7 @@ pub(super) fn compare(
         let Some(segment) = Plan::open(held.ground.storage, held.ground.layout, planned)? else {
             return Ok(End::Gone);
         };
+        comparison.unreadable = held.unreadable_in.contains(&index);
         let is_newest = index + 1 == held.ground.plan.segments.len();
         let end = held.torn_at.filter(|_| is_newest).unwrap_or(planned.size);
         let reading = Reading::of(&segment, end.min(segment.size));
@@ -109,7 +110,7 @@ struct Comparison<'a> {
     foreign: Vec<bool>,
     /// Whether a fault was found, which may explain that a record is not to be had, or not in its place.
     broken: bool,
-    /// Whether it found bytes that can't be read.
+    /// Whether it is told that bytes of the segment under way can't be read.
     unreadable: bool,
     shown: Vec<Shown>,
     told: Anchoring,

@@ -12,6 +12,8 @@ mod kept;
 mod reading;
 mod receipts;
 
+use std::collections::BTreeSet;
+
 use indelible_format::checkpoint::{Checkpoint, spell_root};
 use indelible_format::identity::Origin;
 use indelible_format::note::VerifierKey;
@@ -85,6 +87,8 @@ pub(super) struct Held<'a> {
     pub(super) ends_lost: bool,
     /// Where in the newest segment its records end, and bytes begin that no opening keeps, whatever lines are among them.
     pub(super) torn_at: Option<u64>,
+    /// Segments, in the order of the plan, of which it is told that bytes can't be read.
+    pub(super) unreadable_in: &'a BTreeSet<usize>,
     /// Whether everything was looked at.
     pub(super) complete: bool,
     pub(super) progress: &'a Progress,

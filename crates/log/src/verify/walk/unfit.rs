@@ -219,6 +219,7 @@ impl Walk<'_> {
         match classify(&rest, offset) {
             Tail::NotTorn => false,
             Tail::TooLong => {
+                self.torn_at = Some(offset);
                 let finding = place.finding(Problem::TailTooLong);
                 out.add(finding.expected("at most 4 MiB").found(format_args!("{size} bytes")));
                 true

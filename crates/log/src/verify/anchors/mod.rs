@@ -57,7 +57,8 @@ pub struct Anchoring {
     pub checkpoints_unknown: u64,
     /// Receipts of this log: it was held against them.
     pub receipts: u64,
-    /// Those of them whose records were pruned, as a valid prune record says: their hashes were compared, their timestamps could not be.
+    /// Those of them whose records were pruned, as a valid prune record says: their hashes were compared, their timestamps
+    /// could not be.
     pub receipts_pruned: u64,
     /// How many records, counted from record 0, are those that a kept checkpoint or receipt is of, if the log is whole.
     pub covered: Option<u64>,

@@ -122,7 +122,9 @@ pub(crate) fn check_parent(storage: &dyn Storage, layout: &Layout) -> Result<(),
     Ok(())
 }
 
-/// The storage for as long as one log is open on it: none of its syncs passes by the gate.
+/// The storage for as long as one log is open on it: none of the log's syncs passes by the gate. Where a file system refuses
+/// `O_DIRECT`, `read_medium_at` of this machine's files syncs before it empties the cache; that one is the storage's own, made
+/// below the gate. Nothing is acknowledged for it, and one that fails fails the reading.
 pub(crate) fn gated(storage: Arc<dyn Storage>) -> Arc<dyn Storage> {
     Arc::new(SyncGate::before(storage))
 }

@@ -169,9 +169,14 @@ impl<'a> Quarantine<'a> {
     }
 }
 
+/// Whether a name in the folder is one of ours.
+pub(crate) fn is_name(name: &str) -> bool {
+    Quarantined::named(name.to_owned()).is_some()
+}
+
 /// Whether a name is that of a file under way.
 pub(crate) fn is_tmp(name: &str) -> bool {
-    name.strip_suffix(".tmp").is_some_and(|name| Quarantined::named(name.to_owned()).is_some())
+    name.strip_suffix(".tmp").is_some_and(is_name)
 }
 
 /// SHA-256 of what was cut off.

@@ -202,8 +202,7 @@ impl Verifier {
     /// One look; `None` where segments moved under it.
     fn attempt(&self, layout: &Layout) -> Result<Option<Report>, VerifyError> {
         let storage = self.storage.as_ref();
-        let mut out = Findings::default();
-        let mut in_notes = Findings::default();
+        let (mut out, mut in_notes) = (Findings::default(), Findings::default());
         let stored = notes::read(storage, layout, &mut in_notes)?;
         let Some(plan) = Plan::of(storage, layout)? else { return Ok(None) };
         let keys = self.keys_for(plan.identity.as_ref());
@@ -235,15 +234,7 @@ impl Verifier {
         if !roots.is_empty() {
             self.judge_boundaries(layout, origin, &keys, &walk.boundaries, &mut out)?;
         }
-        let held = Held {
-            ground,
-            first_seq: first.as_ref().map(|first| first.seq),
-            pruned_before: walk.policy.pruned_before(first.as_ref()),
-            next_seq: walk.next_seq().unwrap_or(0),
-            ends_lost: walk.ends_lost(),
-            complete,
-            progress,
-        };
+        let held = held(ground, &walk, complete, progress);
         let Some(complete) = self.anchors.hold(&held, &mut anchors, &mut out)? else {
             return Ok(None);
         };
@@ -365,6 +356,26 @@ impl Verifier {
             quarantine::judge(ground, &policy.quarantined, next_seq, out)?;
         }
         Ok(())
+    }
+}
+
+/// The folder as the walk has found it, for anchors.
+fn held<'a>(
+    ground: Ground<'a>,
+    walk: &'a Walk<'_>,
+    complete: bool,
+    progress: &'a Progress,
+) -> Held<'a> {
+    Held {
+        ground,
+        first_seq: walk.first().map(|first| first.seq),
+        pruned_before: walk.policy.pruned_before(walk.first()),
+        next_seq: walk.next_seq().unwrap_or(0),
+        ends_lost: walk.ends_lost(),
+        torn_at: walk.torn_at(),
+        unreadable_in: walk.unreadable_in(),
+        complete,
+        progress,
     }
 }
 

@@ -23,6 +23,8 @@ struct Redacted {
     hash: Hash,
     timestamp: Timestamp,
     place: Place,
+    /// How many lost places came before it.
+    lost_before: u64,
 }
 
 /// A record of the log's own, and where it stands.
@@ -43,6 +45,8 @@ pub(super) struct Policy<'a> {
     /// Where the last valid prune record stands that keeps the least, and from which seq on it keeps.
     prune: Option<(u64, Place)>,
     newer_from: Option<u64>,
+    /// How many places there were so far where a disk has lost records.
+    lost: u64,
     /// What repairs put into quarantine.
     pub(super) quarantined: Vec<Quarantined>,
 }
@@ -66,6 +70,7 @@ impl<'a> Policy<'a> {
             redacted: BTreeMap::new(),
             prune: None,
             newer_from: None,
+            lost: 0,
             quarantined: Vec::new(),
         }
     }
@@ -77,9 +82,18 @@ impl<'a> Policy<'a> {
 
     /// Keeps a redacted line until a later record explains it.
     pub(super) fn redacted(&mut self, record: &Record<'_>, place: &Place) {
-        let redacted =
-            Redacted { hash: record.hash(), timestamp: record.timestamp(), place: place.clone() };
+        let redacted = Redacted {
+            hash: record.hash(),
+            timestamp: record.timestamp(),
+            place: place.clone(),
+            lost_before: self.lost,
+        };
         self.redacted.insert(record.seq(), redacted);
+    }
+
+    /// Takes note that records are lost here, as a disk loses them: any of those before may have been explained there.
+    pub(super) fn lose(&mut self) {
+        self.lost = self.lost.saturating_add(1);
     }
 
     /// Judges a record of the log's own. `leaf_of` gives the leaf of an earlier record.
@@ -216,11 +230,7 @@ impl<'a> Policy<'a> {
     pub(super) fn finish(&mut self, first: Option<&Place>, out: &mut Findings) {
         for redacted in std::mem::take(&mut self.redacted).into_values() {
             let finding = redacted.place.finding(Problem::RedactionUnannounced);
-            let later = |lost: &Finding| lost.seq.is_none_or(|seq| seq > redacted.place.seq);
-            let lost = [Problem::NulRun, Problem::Unreadable]
-                .into_iter()
-                .any(|problem| out.of(problem).any(|lost| later(lost)));
-            out.add(if lost {
+            out.add(if self.lost > redacted.lost_before {
                 finding
                     .class(FindingClass::Missing)
                     .evidence("later records are lost, and the one that says so may be among them")

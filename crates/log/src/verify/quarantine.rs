@@ -15,7 +15,7 @@ use super::ground::Ground;
 use super::policy::Quarantined;
 use crate::io::{IoFailure, Operation};
 use crate::layout::{Layout, QUARANTINE};
-use crate::recovery::quarantine::Quarantine;
+use crate::recovery::quarantine::{Quarantine, is_name};
 use crate::segment::{read_range, to_u64};
 use crate::storage::{Access, Storage, StorageFile};
 use crate::tail::TORN_SIZE_MAX;
@@ -48,9 +48,9 @@ fn judge_told(
                 .record(told.told_by)
                 .expected(format_args!("{} bytes with SHA-256 {}", told.size, told.sha256))
         };
-        // A name with another slash would lead out of the folder.
+        // Any other would lead out of the folder, or be one that no disk takes.
         let name = told.file.strip_prefix(QUARANTINE).and_then(|rest| rest.strip_prefix('/'));
-        let Some(name) = name.filter(|name| !name.is_empty() && !name.contains('/')) else {
+        let Some(name) = name.filter(|name| is_name(name)) else {
             out.add(finding().found("a name that is none in quarantine"));
             continue;
         };

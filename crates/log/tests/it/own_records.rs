@@ -436,6 +436,40 @@ fn a_redaction_is_not_excused_by_what_is_lost_before_it() {
 }
 
 #[test]
+fn a_redaction_is_not_excused_by_lost_records_before_it_of_which_nobody_knows_the_number() {
+    let mut log = Composed::begun();
+    for _ in 0..4 {
+        log.event();
+    }
+    log.redact_last();
+    log.event();
+    let disk = log.write();
+    let mut bytes = disk.read_file(in_folder("audit.log")).unwrap();
+    let feeds: Vec<_> = memchr::memchr_iter(b'\n', &bytes).collect();
+    for feed in [feeds[0], feeds[1]] {
+        let sector = (feed + 100).next_multiple_of(512);
+        bytes[sector..sector + 512].fill(0);
+    }
+    bytes[feeds[1] + 3] ^= 1;
+    let head_kept = bytes.clone();
+    disk.write_file(in_folder("audit.log"), bytes).unwrap();
+    let told = report(&disk);
+    let lost: Vec<_> = told.findings.iter().filter(|f| f.problem == Problem::NulRun).collect();
+    assert_eq!((lost[0].seq, lost[1].seq), (Some(1), None), "{told}");
+    let found = the(&told, Problem::RedactionUnannounced);
+    assert_eq!((found.class, found.seq), (FindingClass::Tampering, Some(4)), "{told}");
+
+    // Behind it they excuse it, whatever number they bear.
+    let mut bytes = head_kept;
+    let sector = (feeds[3] + 600).next_multiple_of(512);
+    bytes[sector..sector + 512].fill(0);
+    disk.write_file(in_folder("audit.log"), bytes).unwrap();
+    let told = report(&disk);
+    let found = the(&told, Problem::RedactionUnannounced);
+    assert_eq!((found.class, found.seq), (FindingClass::Missing, Some(4)), "{told}");
+}
+
+#[test]
 fn a_redaction_behind_the_mark_is_opened_where_a_signed_record_announces_it() {
     for of_another in [false, true] {
         let mut log = Composed::begun();

@@ -160,20 +160,61 @@ fn a_folder_with_a_quarantine_files_name_is_found() {
     assert_eq!(found[0].file, Some(name), "{report}");
 }
 
+/// A log with a repair's record that says that `torn` is in this file; and the record's seq.
+fn naming(name: &str) -> (SimulatedDisk, u64) {
+    let mut log = Composed::begun();
+    let recover = Recover {
+        file: "audit.log".to_owned(),
+        offset: 0,
+        length: 4,
+        sha256: sha256(b"torn"),
+        kind: TailKind::Partial,
+        quarantine: name.to_owned(),
+    };
+    let seq = log.own(&Announcement::Recover(recover));
+    (log.write(), seq)
+}
+
+/// Writes the log of a simulated disk to a folder of this machine.
+fn write_out(disk: &SimulatedDisk, folder: &Path) {
+    std::fs::create_dir_all(folder.join("tree")).unwrap();
+    std::fs::create_dir_all(folder.join("quarantine")).unwrap();
+    for name in ["audit.log", "tree/0", "checkpoints.jsonl", "checkpoint"] {
+        write(&folder.join(name), &disk.read_file(in_folder(name)).unwrap());
+    }
+}
+
+#[test]
+fn a_repair_that_names_what_no_file_can_be_named_is_found_and_no_error() {
+    for name in [
+        "a".repeat(300),
+        "a".repeat(5_000),
+        format!("1-{}", "0".repeat(300)),
+        ".".to_owned(),
+        "..".to_owned(),
+        "1\0".to_owned(),
+        "notes".to_owned(),
+    ] {
+        let name = format!("quarantine/{name}");
+        let (disk, seq) = naming(&name);
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("audit");
+        write_out(&disk, &folder);
+        write(&folder.join("quarantine/notes"), b"torn");
+        for report in [report(&disk), verify(&reference::disk(), &folder, &[])] {
+            let fault = fault(&report);
+            let what = (fault.problem, fault.class);
+            assert_eq!(what, (Problem::QuarantineDiffers, FindingClass::Tampering), "{report}");
+            assert_eq!((fault.file.as_ref(), fault.seq), (Some(&name), Some(seq)));
+            assert_eq!(fault.found.as_deref(), Some("a name that is none in quarantine"));
+        }
+    }
+}
+
 #[test]
 fn a_repair_that_names_a_file_outside_of_quarantine_is_found_and_nothing_is_read_there() {
     for name in ["../audit.key", "quarantine/../../audit.key", "quarantine/", "quarantined"] {
-        let mut log = Composed::begun();
-        let recover = Recover {
-            file: "audit.log".to_owned(),
-            offset: 0,
-            length: 4,
-            sha256: sha256(b"torn"),
-            kind: TailKind::Partial,
-            quarantine: name.to_owned(),
-        };
-        let seq = log.own(&Announcement::Recover(recover));
-        let disk = log.write();
+        let (disk, seq) = naming(name);
         let before = disk.operation_count();
         let fault = fault(&report(&disk));
         assert_eq!((fault.problem, fault.seq), (Problem::QuarantineDiffers, Some(seq)), "{name}");

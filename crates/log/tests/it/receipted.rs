@@ -403,3 +403,101 @@ fn receipts_of_other_logs_are_one_finding_for_each_log_and_are_not_compared() {
         assert_eq!(fault.evidence[0], line, "{told}");
     }
 }
+
+/// A log of the records 0 to 9, of which a checkpoint covers four; the receipts of the others, by their seq, and where each
+/// record begins, and all of them end.
+fn uncovered() -> (SimulatedDisk, Vec<Receipt>, Vec<usize>) {
+    let disk = crate::scene::closed();
+    let log = crate::scene::open(&disk);
+    let kept = (4..10).map(|n| log.append(crate::scene::event(n)).unwrap()).collect();
+    let left = disk.fork();
+    drop(log);
+    let bytes = active(&left);
+    let begins = std::iter::once(0).chain(memchr::memchr_iter(b'\n', &bytes).map(|at| at + 1));
+    let begins: Vec<_> = begins.collect();
+    assert_eq!(begins.len(), 11);
+    (left, kept, begins)
+}
+
+/// The log with these bytes ends with `records` and a torn tail, and the receipts of the records behind are of missing ones,
+/// whatever else is wrong.
+#[track_caller]
+fn assert_ends(disk: &SimulatedDisk, bytes: impl Into<Vec<u8>>, kept: &[Receipt], records: u64) {
+    write_active(disk, bytes);
+    let told = verify(storage(disk), &[]);
+    assert_eq!((told.verdict(), told.next_seq), (Verdict::Torn, Some(records)), "{told}");
+    let first = kept.iter().map(|receipt| receipt.seq).find(|seq| *seq >= records);
+    let covered = kept.iter().rev().map(|receipt| receipt.seq + 1).find(|size| *size <= records);
+    let others = append(&crate::scene::disk(), FOLDER, 1);
+    for kept in [kept.to_vec(), [kept.to_vec(), others].concat()] {
+        let told = verify(storage(disk), &kept);
+        let by_receipts = |(problem, _): &(Problem, _)| *problem != Problem::ReceiptOfAnotherLog;
+        let found: Vec<_> = faults(&told).into_iter().filter(by_receipts).collect();
+        assert_eq!(found, [(MISSING, first)], "{told}");
+        assert!(told.findings.iter().all(|f| f.class != FindingClass::Tampering), "{told}");
+        assert_eq!(told.anchors.covered, covered, "{told}");
+    }
+}
+
+#[test]
+fn whole_lines_behind_sectors_that_were_lost_in_the_tail_are_held_against_no_receipt() {
+    let (disk, kept, begins) = uncovered();
+    let mut bytes = active(&disk);
+    // The head of record 7.
+    bytes[begins[7]..(begins[7] + 1).next_multiple_of(512)].fill(0);
+    assert_ends(&disk, bytes.clone(), &kept, 7);
+    for one in &kept[3..] {
+        assert_ends(&disk, bytes.clone(), &[*one], 7);
+    }
+}
+
+#[test]
+fn a_torn_record_behind_those_that_were_cut_out_is_held_against_no_receipt() {
+    let (disk, kept, begins) = uncovered();
+    let bytes = active(&disk);
+    let left = [&bytes[..begins[7]], &bytes[begins[9]..begins[10] - 1]].concat();
+    assert_ends(&disk, left.clone(), &kept, 7);
+    assert_ends(&disk, left, &kept[5..], 7);
+}
+
+#[test]
+fn the_last_record_is_held_against_its_receipt_without_its_line_feed_if_it_is_whole() {
+    let (disk, kept, begins) = uncovered();
+    let mut bytes = active(&disk);
+    assert_eq!(bytes.pop(), Some(b'\n'));
+    write_active(&disk, bytes.clone());
+    let told = verify(storage(&disk), &kept);
+    assert_eq!((told.verdict(), told.next_seq), (Verdict::Torn, Some(9)), "{told}");
+    assert_eq!((told.anchors.receipts, told.anchors.covered), (6, Some(10)), "{told}");
+    bytes[begins[9] + 900] ^= 1;
+    assert_ends(&disk, bytes, &kept, 9);
+}
+
+#[test]
+fn a_read_that_fails_only_while_receipts_are_compared_is_an_error_also_beside_what_else_is_unreadable()
+ {
+    let (disk, kept, _) = uncovered();
+    disk.replace(&in_folder("quarantine"), &in_folder("not here")).unwrap();
+    disk.write_file(in_folder("quarantine"), "a file").unwrap();
+    let told = verify(storage(&disk), &kept);
+    assert_eq!(faults(&told), [(Problem::Unreadable, None)], "{told}");
+    let mut errors = 0;
+    for nth in 0.. {
+        let disk = disk.fork();
+        let read = FaultPlan::nth(nth).of_kind(OperationKind::ReadAt).on_path("audit/audit.log");
+        disk.fail(read.from_then_on());
+        let verifier = Verifier::on(storage(&disk), FOLDER).with_receipts(receipts(&kept));
+        let told = verifier.verify();
+        if disk.faults_struck() == 0 {
+            break;
+        }
+        match told {
+            // Then the walk has met it, and says so.
+            Ok(told) if told.findings.iter().any(|f| f.file.as_deref() == Some("audit.log")) => {}
+            Ok(told) => assert!(faults(&told).iter().all(|fault| fault.0 != MISSING), "{told}"),
+            Err(VerifyError::Io(_)) => errors += 1,
+            Err(e) => panic!("{nth}: {e}"),
+        }
+    }
+    assert!(errors > 0);
+}

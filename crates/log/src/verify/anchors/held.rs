@@ -1,9 +1,12 @@
 //! Holds the log against receipts: each record must be there, with the hash and the timestamp that its receipt says.
 //!
 //! It reads the records themselves, by bisection and then line by line, or, where the log is broken, each line; and of
-//! pruned records their leaves in `tree/0`, which the signed roots cover. Whether records agree with their hashes is for [`walk`](super::super::walk) to say.
+//! pruned records their leaves in `tree/0`, which the signed roots cover. Whether records agree with their hashes is for
+//! [`walk`](super::super::walk) to say.
 //!
-//! Invariant: what many receipts show is one finding of each problem, at the first record, with how many more there are.
+//! Invariants:
+//! - lines in a torn tail, which the next opening cuts off, stand for no record, however whole they are;
+//! - what many receipts show is one finding of each problem, at the first record, with how many more there are.
 
 use indelible_format::chain::Hash;
 use indelible_format::seeded::{self, Bug};
@@ -15,12 +18,11 @@ use super::super::collect::Findings;
 use super::super::count::records;
 use super::super::finding::{Finding, MIXED_UP, Problem};
 use super::super::ground::End;
-use super::super::plan::{Plan, Planned};
+use super::super::plan::Plan;
 use super::super::rows::{HASH_SIZE, Row};
 use super::reading::{Read, Reading};
 use super::receipts::{Kept, Receipts};
 use super::{Anchoring, Held};
-use crate::segment::Segment;
 
 /// Records that it reads over rather than seeks past.
 const NEAR: u64 = 4_096;
@@ -38,7 +40,7 @@ pub(super) fn compare(
         leaves: Row::open(held.ground.storage, held.ground.layout, 0)?,
         foreign: foreign(receipts, held, out),
         broken: out.has_fault(),
-        unreadable: out.of(Problem::Unreadable).next().is_some(),
+        unreadable: false,
         shown: Vec::new(),
         told: *told,
     };
@@ -58,7 +60,11 @@ pub(super) fn compare(
         let Some(segment) = Plan::open(held.ground.storage, held.ground.layout, planned)? else {
             return Ok(End::Gone);
         };
-        if !comparison.segment(planned, &segment, wanted)? {
+        comparison.unreadable = held.unreadable_in.contains(&index);
+        let is_newest = index + 1 == held.ground.plan.segments.len();
+        let end = held.torn_at.filter(|_| is_newest).unwrap_or(planned.size);
+        let reading = Reading::of(&segment, end.min(segment.size));
+        if !comparison.segment(&planned.name(), reading, wanted)? {
             return Ok(End::Stopped);
         }
     }
@@ -104,7 +110,7 @@ struct Comparison<'a> {
     foreign: Vec<bool>,
     /// Whether a fault was found, which may explain that a record is not to be had, or not in its place.
     broken: bool,
-    /// Whether it found bytes that can't be read.
+    /// Whether it is told that bytes of the segment under way can't be read.
     unreadable: bool,
     shown: Vec<Shown>,
     told: Anchoring,
@@ -158,14 +164,13 @@ impl Comparison<'_> {
     /// Compares the receipts of records that one segment should hold. `false` where it was stopped.
     fn segment(
         &mut self,
-        planned: &Planned,
-        segment: &Segment,
+        file: &str,
+        mut reading: Reading<'_>,
         wanted: &[Kept],
     ) -> Result<bool, VerifyError> {
         let Some(first) = wanted.first() else { return Ok(true) };
-        let mut reading = Reading::of(segment, planned.size.min(segment.size));
         if self.broken {
-            return self.wherever(&planned.name(), reading, wanted);
+            return self.wherever(file, reading, wanted);
         }
         let mut wanted = wanted;
         reading.seek(first.seq)?;
@@ -184,7 +189,8 @@ impl Comparison<'_> {
             let (of_it, rest) = wanted.split_at(before(wanted, head.seq.saturating_add(1)));
             wanted = rest;
             for kept in of_it {
-                self.line(&planned.name(), Stood::of(&line), kept);
+                let stood = Stood::of(&line).filter(|stood| stood.seq == kept.seq);
+                self.line(file, stood, kept);
             }
         }
         self.all_absent(wanted);

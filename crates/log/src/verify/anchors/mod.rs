@@ -12,6 +12,8 @@ mod kept;
 mod reading;
 mod receipts;
 
+use std::collections::BTreeSet;
+
 use indelible_format::checkpoint::{Checkpoint, spell_root};
 use indelible_format::identity::Origin;
 use indelible_format::note::VerifierKey;
@@ -55,7 +57,8 @@ pub struct Anchoring {
     pub checkpoints_unknown: u64,
     /// Receipts of this log: it was held against them.
     pub receipts: u64,
-    /// Those of them whose records were pruned, as a valid prune record says: their hashes were compared, their timestamps could not be.
+    /// Those of them whose records were pruned, as a valid prune record says: their hashes were compared, their timestamps
+    /// could not be.
     pub receipts_pruned: u64,
     /// How many records, counted from record 0, are those that a kept checkpoint or receipt is of, if the log is whole.
     pub covered: Option<u64>,
@@ -83,6 +86,10 @@ pub(super) struct Held<'a> {
     pub(super) next_seq: u64,
     /// Whether something stands behind the last record that is none.
     pub(super) ends_lost: bool,
+    /// Where in the newest segment its records end, and bytes begin that no opening keeps, whatever lines are among them.
+    pub(super) torn_at: Option<u64>,
+    /// Segments, in the order of the plan, of which it is told that bytes can't be read.
+    pub(super) unreadable_in: &'a BTreeSet<usize>,
     /// Whether everything was looked at.
     pub(super) complete: bool,
     pub(super) progress: &'a Progress,

@@ -44,6 +44,9 @@ impl Walk<'_> {
     /// Says that from `offset` on records are lost, of which only the next intact one tells how many they were; `problem`
     /// is what was reported there.
     pub(super) fn lose(&mut self, problem: Problem, current: &Current<'_>, offset: u64) {
+        if matches!(problem, Problem::NulRun | Problem::Unreadable) {
+            self.policy.lose();
+        }
         if !self.gap {
             let file = Arc::clone(&current.file);
             self.lost_at = Some(Lost { problem, file, offset });

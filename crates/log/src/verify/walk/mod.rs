@@ -11,7 +11,7 @@ mod record;
 mod runs;
 mod unfit;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -90,6 +90,10 @@ pub(super) struct Walk<'a> {
     gap: bool,
     /// What was reported where the gap begins: the next record says which records stood there.
     lost_at: Option<Lost>,
+    /// Where in the newest segment its records end, and bytes begin that no opening keeps.
+    torn_at: Option<u64>,
+    /// Segments with bytes that can't be read, in the order of the plan.
+    unreadable_in: BTreeSet<usize>,
     first: Option<Place>,
     /// The hash before each segment, by the segment's first seq.
     starts: BTreeMap<u64, Hash>,
@@ -122,6 +126,8 @@ impl<'a> Walk<'a> {
             last: None,
             gap: false,
             lost_at: None,
+            torn_at: None,
+            unreadable_in: BTreeSet::new(),
             first: None,
             starts: BTreeMap::new(),
             records: 0,
@@ -148,6 +154,16 @@ impl<'a> Walk<'a> {
     /// Whether something stands behind the last record that is none.
     pub(super) fn ends_lost(&self) -> bool {
         self.gap
+    }
+
+    /// Where in the newest segment its records end, and a torn tail begins, unless all of that is kept.
+    pub(super) fn torn_at(&self) -> Option<u64> {
+        self.torn_at
+    }
+
+    /// Segments, in the order of the plan, with bytes that can't be read.
+    pub(super) fn unreadable_in(&self) -> &BTreeSet<usize> {
+        &self.unreadable_in
     }
 
     /// Says what nothing has decided or explained by the end.
@@ -206,6 +222,7 @@ impl<'a> Walk<'a> {
                         at = offset;
                     }
                     out.add(self.unreadable(current, &bad, why));
+                    self.unreadable_in.insert(current.index);
                     self.lose(Problem::Unreadable, current, bad.start);
                     from = next_line(current.segment, current.size, bad.end);
                 }

@@ -144,6 +144,7 @@ impl Walk<'_> {
             let stat = current.segment.file.stat();
             // Somebody is appending: the bytes are in flight.
             if stat.is_ok_and(|stat| stat.size > current.size) {
+                self.torn_at = Some(offset);
                 return;
             }
             if self.torn(current, offset, out) {
@@ -205,7 +206,7 @@ impl Walk<'_> {
 
     /// Whether what begins at `offset` is the tail of the newest segment, as the table of tails has it, and beyond the
     /// mark. Then it is reported, and the log ends here.
-    pub(super) fn torn(&self, current: &Current<'_>, offset: u64, out: &mut Findings) -> bool {
+    pub(super) fn torn(&mut self, current: &Current<'_>, offset: u64, out: &mut Findings) -> bool {
         let Some(next) = self.next_seq().filter(|_| current.newest) else { return false };
         if self.gap || next < self.ground.roots.tail_mark() {
             return false;
@@ -218,6 +219,7 @@ impl Walk<'_> {
         match classify(&rest, offset) {
             Tail::NotTorn => false,
             Tail::TooLong => {
+                self.torn_at = Some(offset);
                 let finding = place.finding(Problem::TailTooLong);
                 out.add(finding.expected("at most 4 MiB").found(format_args!("{size} bytes")));
                 true
@@ -230,6 +232,7 @@ impl Walk<'_> {
                     record.seq() == next && Some(record.prev_hash()) == hash
                 });
                 let kind = if follows { TailKind::NoLf } else { kind };
+                self.torn_at = (!follows).then_some(offset);
                 let finding = place.finding(Problem::TailTorn);
                 let finding = finding.found(format_args!("{size} bytes, {kind}"));
                 out.add(if out.has_fault() {

@@ -6,13 +6,13 @@ use futures_util::stream::{self, Stream};
 use indelible::StoredRecord;
 use tokio::time::Instant;
 
-use crate::answers::Held;
 use crate::engine::Log;
 use crate::error::ApiError;
 use crate::read::cursor::Cursor;
 use crate::read::filter::Filter;
 use crate::read::page::{Page, PageLimit, Range, page};
 use crate::service::Service;
+use crate::unread::Held;
 
 /// How much one page of a stream holds.
 const PAGE_RECORDS: u64 = 256;
@@ -90,7 +90,7 @@ impl State {
 
     fn take(&mut self, page: Page) -> Part {
         let size = page.records.iter().map(|record| record.line.len()).sum();
-        self.held = self.log.answers().hold(size);
+        self.held = self.log.unread().hold(size);
         self.left -= u64::try_from(page.records.len()).unwrap_or(u64::MAX).min(self.left);
         let stopping = self.service.stopping.is_cancelled();
         match page.next {

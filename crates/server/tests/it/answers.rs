@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use indelible_server::client::{Client, ConnectOptions};
 use indelible_server::proto::v1;
 use indelible_server::proto::v1::audit_service_client::AuditServiceClient;
+use indelible_server::proto::v1::query_response::Item;
 use prost::Message as _;
 use tonic::Code;
 use tonic::transport::Channel;
@@ -207,5 +209,65 @@ async fn what_a_follower_does_not_take_keeps_out_no_reader() {
     waiting.message().await.unwrap().unwrap();
     assert_is_read_for_long(&running, "/v1/records/4").await;
     drop((waiting, client));
+    running.stop_and_verify().await;
+}
+
+/// Fills what answers may have, of a log with eight large records; until it is dropped.
+async fn fill(running: &Running) -> Raw {
+    let initial_window_size = 4;
+    let mut waiting = Raw::connect_http2(running.address(), &[(initial_window_size, 0)]).await;
+    waiting.send_frames(&[Frame::get_path(1, "/v1/records")]).await;
+    waiting.frame(HEADERS, 0).await;
+    waiting
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_under_way_is_told_where_to_go_on_while_others_take_too_little() {
+    let running = with_large_records(450_000, 8).await;
+    let mut client = with_a_small_window(&running).await;
+    let mut found = client.query(v1::QueryRequest::default()).await.unwrap().into_inner();
+    let mut count = 0;
+    let mut waiting = None;
+    let cursor = loop {
+        match found.message().await.unwrap().unwrap().item.unwrap() {
+            Item::Record(_) => count += 1,
+            Item::End(end) => break end.cursor,
+        }
+        if waiting.is_none() {
+            waiting = Some(fill(&running).await);
+        }
+    };
+    assert!((1..8).contains(&count), "{count}");
+    assert_ne!(cursor, "");
+    drop(waiting);
+    assert_reads_go_on(&running).await;
+    let rest = v1::QueryRequest { cursor, ..v1::QueryRequest::default() };
+    let mut found = client.query(rest).await.unwrap().into_inner();
+    while let Item::Record(_) = found.message().await.unwrap().unwrap().item.unwrap() {
+        count += 1;
+    }
+    assert_eq!(count, 9, "the eight, and that the log was made");
+    drop((found, client));
+    running.stop_and_verify().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_waits_with_a_query_while_others_take_too_little() {
+    let running = with_large_records(450_000, 8).await;
+    let waiting = fill(&running).await;
+    let ended = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        drop(waiting);
+    });
+    let url = format!("http://{}", running.address()).parse().unwrap();
+    let client = Client::new(&ConnectOptions::new(url)).unwrap();
+    let mut found = client.query(v1::QueryRequest::default());
+    let mut count = 0;
+    while found.next().await.unwrap().is_some() {
+        count += 1;
+    }
+    assert_eq!(count, 9, "the eight, and that the log was made");
+    ended.await.unwrap();
+    drop((found, client));
     running.stop_and_verify().await;
 }

@@ -32,7 +32,8 @@ pub(crate) fn may(caller: &Caller, event: &Event) -> Result<(), ApiError> {
     caller.spend(1)
 }
 
-/// Queues several events of a caller's, in order, or none of them: then the error says which was at fault, if one was.
+/// Queues several events of a caller's, in order, or none of them: then the error says which was at fault, if one was. The
+/// answer to a batch may be large, so none is queued while clients leave too much of such answers.
 ///
 /// # Durability
 /// As [`submit`], each on its own: a crash may keep the first of them and not the last.
@@ -43,6 +44,7 @@ pub(crate) fn submit_all(
 ) -> Result<Vec<Queued>, ApiError> {
     caller.require(Role::Append, log.name())?;
     let queue = || {
+        log.unread_batches().check()?;
         for (index, event) in events.iter().enumerate() {
             caller.may_claim(event.actor()).map_err(|error| error.at(index))?;
         }

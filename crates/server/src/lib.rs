@@ -6,7 +6,6 @@
 //! a record: there is none.
 
 mod admin;
-mod answers;
 mod append;
 pub mod auth;
 pub mod client;
@@ -29,6 +28,7 @@ mod server;
 mod service;
 mod shutdown;
 mod telemetry;
+mod unread;
 
 pub use config::Config;
 pub use engine::LogError;

@@ -12,6 +12,7 @@ use indelible_server::Code;
 use indelible_server::client::{Client, ClientError, Following};
 use indelible_server::proto::v1;
 use signal_hook::consts::SIGINT;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::show::Reading;
 use crate::exit::Exit;
@@ -124,11 +125,15 @@ async fn over_the_wire(client: &Client, count: u64, follow: bool) -> anyhow::Res
             }
         }
     }
-    output.flush()?;
     if follow {
+        // Before the last line is out: who has seen it may interrupt.
+        let interrupted =
+            signal(SignalKind::interrupt()).context("could not prepare for Ctrl-C")?;
+        output.flush()?;
         let request = v1::TailRequest { from_seq: Some(end), ..v1::TailRequest::default() };
-        print_what_comes(client.tail(request), &mut output).await?;
+        print_what_comes(client.tail(request), &mut output, interrupted).await?;
     }
+    output.flush()?;
     Ok(Exit::Fine)
 }
 
@@ -138,8 +143,11 @@ fn is_data_loss(error: &ClientError) -> bool {
 }
 
 /// Prints records until somebody interrupts or nobody reads; what can't be read is told, once for each place.
-async fn print_what_comes(mut following: Following, output: &mut Output) -> anyhow::Result<()> {
-    let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
+async fn print_what_comes(
+    mut following: Following,
+    output: &mut Output,
+    mut interrupted: Signal,
+) -> anyhow::Result<()> {
     let mut looks = tokio::time::interval(Reader::FOLLOW_INTERVAL);
     let mut behind = None;
     loop {
@@ -147,7 +155,7 @@ async fn print_what_comes(mut following: Following, output: &mut Output) -> anyh
         let record = loop {
             tokio::select! {
                 record = &mut next => break record,
-                pressed = &mut interrupted => return pressed.context("could not wait for Ctrl-C"),
+                _ = interrupted.recv() => return Ok(()),
                 _ = looks.tick() => {
                     if !render::wait(Duration::ZERO) {
                         return Ok(());

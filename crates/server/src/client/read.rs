@@ -32,7 +32,15 @@ impl Client {
     pub fn query(&self, request: v1::QueryRequest) -> Found {
         let request = v1::QueryRequest { log: self.log.clone(), ..request };
         let left = if request.limit == 0 { u64::MAX } else { request.limit };
-        Found { client: self.clone(), request, left, answers: None, ended: false }
+        Found {
+            client: self.clone(),
+            request,
+            left,
+            answers: None,
+            has_answered: false,
+            ended: false,
+            pauses: self.pauses(),
+        }
     }
 
     /// Follows the log. `log` of the request is set by the client; where the connection is lost it goes on behind the last
@@ -90,11 +98,15 @@ pub struct Found {
     request: v1::QueryRequest,
     left: u64,
     answers: Option<Streaming<v1::QueryResponse>>,
+    /// Whether any of these answers has come.
+    has_answered: bool,
     ended: bool,
+    pauses: Pauses,
 }
 
 impl Found {
-    /// The next record; `None` where nothing is left.
+    /// The next record; `None` where nothing is left. While the service reads nothing (`too_many`) it is asked again as the
+    /// client's [`Retry`](super::Retry) says.
     ///
     /// # Errors
     /// [`ClientError`]. Where it says that a place of the log can't be read (the code `data_loss`) and the service knows what
@@ -124,18 +136,33 @@ impl Found {
         }
     }
 
+    async fn next_answer(&mut self) -> Result<Option<v1::QueryResponse>, ClientError> {
+        let failed = |status| ClientError::of(status, &self.client.url);
+        let answers = match &mut self.answers {
+            Some(answers) => answers,
+            none @ None => {
+                self.has_answered = false;
+                self.request.limit = if self.left == u64::MAX { 0 } else { self.left };
+                let asked = self.client.calls.clone().query(self.request.clone()).await;
+                none.insert(asked.map_err(failed)?.into_inner())
+            }
+        };
+        answers.message().await.map_err(failed)
+    }
+
     async fn next_part(&mut self) -> Result<Option<v1::Record>, ClientError> {
         while !self.ended && self.left > 0 {
-            let failed = |status| ClientError::of(status, &self.client.url);
-            let answers = match &mut self.answers {
-                Some(answers) => answers,
-                none @ None => {
-                    self.request.limit = if self.left == u64::MAX { 0 } else { self.left };
-                    let asked = self.client.calls.clone().query(self.request.clone()).await;
-                    none.insert(asked.map_err(failed)?.into_inner())
+            let answer = match self.next_answer().await {
+                Err(error) if !self.has_answered && is_too_many(&error) => {
+                    self.answers = None;
+                    let Some(pause) = self.pauses.next(&error) else { return Err(error) };
+                    tokio::time::sleep(pause).await;
+                    continue;
                 }
+                answer => answer?,
             };
-            let answer = answers.message().await.map_err(failed)?;
+            self.has_answered = true;
+            self.pauses.reset();
             match answer.and_then(|answer| answer.item) {
                 Some(Item::Record(record)) => {
                     self.left -= 1;
@@ -152,6 +179,11 @@ impl Found {
         }
         Ok(None)
     }
+}
+
+/// Whether others keep the service from reading, which passes.
+fn is_too_many(error: &ClientError) -> bool {
+    error.code() == Some(Code::TooMany.as_str())
 }
 
 /// Records as they come; made by [`Client::tail`].

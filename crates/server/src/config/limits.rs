@@ -12,7 +12,7 @@ pub struct Limits {
     /// Bytes of all request bodies that are on their way, over all connections.
     pub bodies_size_max: usize,
     /// Bytes of all answers that were read from logs and that clients have not taken, over all connections; what followers
-    /// wait for is not among them.
+    /// wait for is not among them. Answers to batches have a quarter of it beyond it, and so have public trees.
     pub answers_size_max: usize,
     /// Events of one batch.
     pub batch_events_max: usize,

@@ -13,7 +13,6 @@ use indelible::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::debug;
 
-use crate::answers::Answers;
 use crate::config::{Limits, LogConfig};
 use crate::engine::LogError;
 use crate::engine::growth::Growth;
@@ -27,6 +26,7 @@ use crate::error::{ApiError, Code};
 use crate::metrics::LogMetrics;
 use crate::read::stop::{SetOnDrop, Stop};
 use crate::telemetry;
+use crate::unread::Unread;
 
 /// One log: its writer, unless it was refused, and what reads it.
 #[derive(Debug)]
@@ -50,7 +50,8 @@ pub(crate) struct Log {
     /// Reads of followers under way, bounded for themselves.
     follows: Arc<Semaphore>,
     /// What was read and is not taken yet, bounded together with that of the other logs.
-    answers: Answers,
+    unread: Unread,
+    unread_batches: Unread,
 }
 
 /// On what a log is, who measures and counts it, and where it is served.
@@ -59,7 +60,8 @@ pub(crate) struct Site {
     /// This machine's files, where `None`.
     pub(crate) storage: Option<Arc<dyn Storage>>,
     pub(crate) metrics: Option<Arc<LogMetrics>>,
-    pub(crate) answers: Answers,
+    pub(crate) unread: Unread,
+    pub(crate) unread_batches: Unread,
     /// Where callers reach the service.
     pub(crate) url: Option<String>,
 }
@@ -133,7 +135,8 @@ impl Log {
             prover,
             reads: Arc::new(Semaphore::new(limits.reads_max)),
             follows: Arc::new(Semaphore::new((limits.reads_max / 4).max(1))),
-            answers: site.answers,
+            unread: site.unread,
+            unread_batches: site.unread_batches,
         })
     }
 
@@ -223,7 +226,7 @@ impl Log {
         &self,
         work: impl FnOnce(&Reader, &Prover) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        self.answers.check()?;
+        self.unread.check()?;
         let Ok(turn) = Arc::clone(&self.reads).try_acquire_owned() else {
             return Err(ApiError::new(
                 Code::TooMany,
@@ -285,9 +288,14 @@ impl Log {
         self.growth.beyond(count).await;
     }
 
-    /// Counts what is answered of it.
-    pub(crate) fn answers(&self) -> &Answers {
-        &self.answers
+    /// Counts what was read from it.
+    pub(crate) fn unread(&self) -> &Unread {
+        &self.unread
+    }
+
+    /// Counts what is answered to batches for it.
+    pub(crate) fn unread_batches(&self) -> &Unread {
+        &self.unread_batches
     }
 
     /// Why it takes no appends, if it does not.

@@ -20,10 +20,10 @@ use indelible::{OpenError, ProveError, ReadError};
 pub(crate) use self::log::{Log, Site, validate};
 pub(crate) use self::queued::Queued;
 pub(crate) use self::unready::Unready;
-use crate::answers::Answers;
 use crate::config::Config;
 use crate::error::{ApiError, Code};
 use crate::metrics::Metrics;
+use crate::unread::{Kind, Unread};
 
 /// Other disks than this machine's, by the names of the logs that are on them.
 pub(crate) type Storages = BTreeMap<String, Arc<dyn Storage>>;
@@ -33,7 +33,8 @@ pub(crate) type Storages = BTreeMap<String, Arc<dyn Storage>>;
 pub(crate) struct Logs {
     by_name: BTreeMap<String, Arc<Log>>,
     default: Arc<Log>,
-    answers: Answers,
+    unread: Unread,
+    unread_batches: Unread,
 }
 
 /// Why a log could not be opened at all: not even for reading.
@@ -101,20 +102,26 @@ impl Logs {
         mut storages: Storages,
         url: Option<&str>,
     ) -> Result<Self, LogError> {
-        let answers = Answers::new(config.limits.answers_size_max);
+        let unread = Unread::new(Kind::Reads, &config.limits);
+        let unread_batches = Unread::new(Kind::Batches, &config.limits);
         let mut by_name = BTreeMap::new();
         for log in &config.logs {
             let storage = storages.remove(&log.name);
             let metrics = metrics.log(&log.name).cloned();
-            let site =
-                Site { storage, metrics, answers: answers.clone(), url: url.map(str::to_owned) };
+            let site = Site {
+                storage,
+                metrics,
+                unread: unread.clone(),
+                unread_batches: unread_batches.clone(),
+                url: url.map(str::to_owned),
+            };
             by_name.insert(log.name.clone(), Arc::new(Log::open(log, &config.limits, site)?));
         }
         let default = by_name
             .get(&config.default_log)
             .map(Arc::clone)
             .ok_or_else(|| LogError::NoDefault { name: config.default_log.clone() })?;
-        Ok(Self { by_name, default, answers })
+        Ok(Self { by_name, default, unread, unread_batches })
     }
 
     /// The log that a request names; an empty name is the default one.
@@ -132,9 +139,14 @@ impl Logs {
         })
     }
 
-    /// Counts what is answered of all of them.
-    pub(crate) fn answers(&self) -> &Answers {
-        &self.answers
+    /// Counts what was read from all of them.
+    pub(crate) fn unread(&self) -> &Unread {
+        &self.unread
+    }
+
+    /// Counts what is answered to batches for all of them.
+    pub(crate) fn unread_batches(&self) -> &Unread {
+        &self.unread_batches
     }
 
     /// All of them, by name.

@@ -15,9 +15,8 @@ use tonic::codegen::Service as _;
 
 use crate::auth::layer::let_in;
 use crate::error::{ApiError, Code};
-use crate::grpc::counted::Counted;
 use crate::grpc::scan::Many;
-use crate::grpc::{Audit, scan, status};
+use crate::grpc::{Audit, scan, status, unread};
 use crate::metrics::Protocol;
 use crate::proto::v1::audit_service_server::{AuditServiceServer, SERVICE_NAME};
 use crate::service::Service;
@@ -63,13 +62,13 @@ impl Methods {
             return crate::http::answer(&request, error);
         }
         if let Some(many) = Many::of(request.uri().path()) {
-            request = match counted(&self.service, many, request).await {
+            request = match with_few(&self.service, many, request).await {
                 Ok(request) => request,
                 Err(error) => return Status::from(error).into_http(),
             };
         }
         let Ok(response) = self.server.call(request).await;
-        explained(Counted::of(response, self.service.logs.answers()).map(Body::new))
+        explained(unread::counted(response))
     }
 }
 
@@ -104,7 +103,7 @@ fn explained(answer: Response) -> Response {
 }
 
 /// The request with its whole body, where that has not too many of something.
-async fn counted(service: &Service, many: Many, request: Request) -> Result<Request, ApiError> {
+async fn with_few(service: &Service, many: Many, request: Request) -> Result<Request, ApiError> {
     let (parts, body) = request.into_parts();
     let limit = service.config.limits.request_size_max;
     let body = to_bytes(body, limit.saturating_add(scan::PREFIX_SIZE)).await.map_err(|error| {

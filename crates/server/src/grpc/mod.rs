@@ -3,7 +3,6 @@
 //! It decides nothing: what both protocols share is in `append` and `engine`.
 
 mod append;
-mod counted;
 mod guard;
 mod health;
 mod prove;
@@ -12,22 +11,24 @@ mod reflection;
 mod scan;
 pub(crate) mod status;
 mod stream;
+mod unread;
 
 use axum::Router;
 use prost::Message;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
-use self::counted::Made;
 pub(crate) use self::guard::Methods;
+use self::unread::Counting;
 use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::proto::v1;
 use crate::proto::v1::audit_service_server::{AuditService, AuditServiceServer};
 use crate::service::Service;
+use crate::unread::Unread;
 
 /// The stream of answers of a method.
-type Answers<T> = std::pin::Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+type Items<T> = std::pin::Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 /// The methods of `AuditService`.
 pub(crate) fn methods(service: &Service) -> Methods {
@@ -58,23 +59,26 @@ fn caller<T>(request: &Request<T>) -> Result<Caller, ApiError> {
     caller.ok_or_else(|| ApiError::internal("a request that nobody authenticated"))
 }
 
+/// An answer with a message that may be large.
+fn counted<M: Message>(message: M, unread: &Unread) -> Response<M> {
+    let counting = Counting::made(unread, message.encoded_len());
+    let mut response = Response::new(message);
+    response.extensions_mut().insert(counting);
+    response
+}
+
 impl Audit {
-    /// An answer with a message that may be large.
-    fn answer<M: Message>(&self, message: M) -> Response<M> {
-        let made = self.service.logs.answers().hold(message.encoded_len());
-        let mut response = Response::new(message);
-        if let Some(made) = made {
-            response.extensions_mut().insert(Made::new(made));
-        }
-        response
+    /// An answer with a message that was read and may be large.
+    fn read<M: Message>(&self, message: M) -> Response<M> {
+        counted(message, self.service.logs.unread())
     }
 }
 
 #[tonic::async_trait]
 impl AuditService for Audit {
     type AppendStreamStream = stream::Appending;
-    type QueryStream = Answers<v1::QueryResponse>;
-    type TailStream = Answers<v1::TailResponse>;
+    type QueryStream = Items<v1::QueryResponse>;
+    type TailStream = Items<v1::TailResponse>;
 
     async fn append(
         &self,
@@ -89,7 +93,8 @@ impl AuditService for Audit {
         request: Request<v1::AppendBatchRequest>,
     ) -> Result<Response<v1::AppendBatchResponse>, Status> {
         let caller = caller(&request)?;
-        Ok(self.answer(append::batch(&self.service, &caller, request.into_inner()).await?))
+        let answer = append::batch(&self.service, &caller, request.into_inner()).await?;
+        Ok(counted(answer, self.service.logs.unread_batches()))
     }
 
     async fn append_stream(
@@ -105,7 +110,7 @@ impl AuditService for Audit {
         request: Request<v1::GetRecordRequest>,
     ) -> Result<Response<v1::GetRecordResponse>, Status> {
         let caller = caller(&request)?;
-        Ok(self.answer(read::one(&self.service, &caller, request.into_inner()).await?))
+        Ok(self.read(read::one(&self.service, &caller, request.into_inner()).await?))
     }
 
     async fn query(
@@ -113,7 +118,10 @@ impl AuditService for Audit {
         request: Request<v1::QueryRequest>,
     ) -> Result<Response<Self::QueryStream>, Status> {
         let caller = caller(&request)?;
-        Ok(Response::new(read::query(&self.service, &caller, request.into_inner())?))
+        let found = read::query(&self.service, &caller, request.into_inner())?;
+        let mut response = Response::new(found);
+        response.extensions_mut().insert(Counting::encoded(self.service.logs.unread()));
+        Ok(response)
     }
 
     async fn tail(
@@ -129,7 +137,7 @@ impl AuditService for Audit {
         request: Request<v1::GetCheckpointRequest>,
     ) -> Result<Response<v1::GetCheckpointResponse>, Status> {
         let caller = caller(&request)?;
-        Ok(self.answer(prove::checkpoint(&self.service, &caller, request.into_inner()).await?))
+        Ok(self.read(prove::checkpoint(&self.service, &caller, request.into_inner()).await?))
     }
 
     async fn get_inclusion_proof(
@@ -137,7 +145,7 @@ impl AuditService for Audit {
         request: Request<v1::GetInclusionProofRequest>,
     ) -> Result<Response<v1::GetInclusionProofResponse>, Status> {
         let caller = caller(&request)?;
-        Ok(self.answer(prove::inclusion(&self.service, &caller, request.into_inner()).await?))
+        Ok(self.read(prove::inclusion(&self.service, &caller, request.into_inner()).await?))
     }
 
     async fn get_consistency_proof(
@@ -145,6 +153,6 @@ impl AuditService for Audit {
         request: Request<v1::GetConsistencyProofRequest>,
     ) -> Result<Response<v1::GetConsistencyProofResponse>, Status> {
         let caller = caller(&request)?;
-        Ok(self.answer(prove::consistency(&self.service, &caller, request.into_inner()).await?))
+        Ok(self.read(prove::consistency(&self.service, &caller, request.into_inner()).await?))
     }
 }

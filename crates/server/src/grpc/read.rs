@@ -11,7 +11,7 @@ use crate::auth::{Caller, lasting};
 use crate::convert;
 use crate::engine::Log;
 use crate::error::ApiError;
-use crate::grpc::Answers;
+use crate::grpc::Items;
 use crate::proto::v1;
 use crate::proto::v1::query_response::Item;
 use crate::read::page::Range;
@@ -46,7 +46,7 @@ pub(super) fn query(
     service: &Service,
     caller: &Caller,
     request: v1::QueryRequest,
-) -> Result<Answers<v1::QueryResponse>, ApiError> {
+) -> Result<Items<v1::QueryResponse>, ApiError> {
     let log = readable(service, caller, &request.log)?;
     let filter = convert::filter(request.filter).check()?;
     let order = convert::order(request.order)?;
@@ -75,7 +75,7 @@ pub(super) async fn tail(
     service: &Service,
     caller: &Caller,
     request: v1::TailRequest,
-) -> Result<Answers<v1::TailResponse>, ApiError> {
+) -> Result<Items<v1::TailResponse>, ApiError> {
     let log = readable(service, caller, &request.log)?;
     let filter = convert::filter(request.filter);
     for (field, text) in [("since", &filter.since), ("until", &filter.until)] {

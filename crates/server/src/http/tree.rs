@@ -25,7 +25,6 @@ use tokio::sync::Semaphore;
 use utoipa::openapi::path::HttpMethod;
 use utoipa::openapi::{ContentBuilder, Paths, ResponseBuilder};
 
-use crate::answers::Answers;
 use crate::auth::layer::Authenticating;
 use crate::engine::Log;
 use crate::error::{ApiError, Code};
@@ -33,10 +32,7 @@ use crate::http::document::{self, Operation, Prefix, part_of_path, schemas};
 use crate::http::proofs::{self, TEXT};
 use crate::http::request::{NoParameters, named_log, part};
 use crate::service::Service;
-
-/// What part of all reads, and of answers that wait to be taken, those may have who need no name: they must not keep out who
-/// has one.
-const SHARE: usize = 4;
+use crate::unread::{Kind, SHARE, Unread};
 
 const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
 const UNCHANGING: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
@@ -51,10 +47,10 @@ struct Public {
     share: Arc<Share>,
 }
 
-/// What is bounded for all public trees together.
+/// What is bounded for all public trees together: who needs no name must not keep out who has one.
 struct Share {
     reads: Semaphore,
-    answers: Answers,
+    unread: Unread,
 }
 
 /// The paths of a tree.
@@ -62,7 +58,7 @@ pub(super) fn routes(service: &Service) -> Router<Service> {
     let limits = &service.config.limits;
     let share = Share {
         reads: Semaphore::new((limits.reads_max / SHARE).max(1)),
-        answers: Answers::new(limits.answers_size_max / SHARE),
+        unread: Unread::new(Kind::PublicTrees, limits),
     };
     let named = |state: &Service| {
         get(proofs::checkpoint)
@@ -99,7 +95,7 @@ impl Public {
         &self,
         work: impl FnOnce(&Reader, &Prover) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        self.share.answers.check()?;
+        self.share.unread.check()?;
         let Ok(_turn) = self.share.reads.try_acquire() else {
             let text = "as many reads of public trees are under way as may be; try again";
             return Err(ApiError::new(Code::TooMany, text));
@@ -108,7 +104,7 @@ impl Public {
     }
 
     fn response(&self, bytes: impl Into<Bytes>, kind: HeaderValue, kept: HeaderValue) -> Response {
-        let mut response = Response::new(self.share.answers.counted(bytes).into());
+        let mut response = Response::new(self.share.unread.counted(bytes).into());
         response.headers_mut().insert(CONTENT_TYPE, kind);
         response.headers_mut().insert(CACHE_CONTROL, kept);
         response

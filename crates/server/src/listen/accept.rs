@@ -31,9 +31,20 @@ const ADMIN_CONNECTIONS_MAX: usize = 64;
 /// After an error of accepting: what is exhausted needs time to be given back.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What is written to whom the limit refuses, before anything was read. A client of HTTP/2 sees that it is none.
-static REFUSAL: LazyLock<Vec<u8>> = LazyLock::new(|| {
+/// What is written to whom a limit refuses, before anything was read. A client of HTTP/2 sees that it is none.
+type Refusal = LazyLock<Vec<u8>>;
+
+/// By the limit of the listeners that serve the logs.
+static REFUSAL: Refusal = LazyLock::new(|| {
     let text = "as many connections are open as may be (limits.connections_max); try again";
+    last_answer(&ApiError::new(Code::TooMany, text))
+});
+
+/// By that of the admin listener, which nobody sets.
+static ADMIN_REFUSAL: Refusal = LazyLock::new(|| {
+    let text = format!(
+        "as many connections of the admin listener are open as may be ({ADMIN_CONNECTIONS_MAX}); try again"
+    );
     last_answer(&ApiError::new(Code::TooMany, text))
 });
 
@@ -46,6 +57,7 @@ pub(super) struct Door {
     pub(super) closing: CancellationToken,
     pub(super) tasks: TaskTracker,
     slots: Arc<Semaphore>,
+    refusal: &'static Refusal,
 }
 
 impl Door {
@@ -57,6 +69,7 @@ impl Door {
             closing: service.stopping.clone(),
             tasks: service.tasks.clone(),
             slots: Arc::clone(&service.slots),
+            refusal: &REFUSAL,
         }
     }
 
@@ -68,6 +81,7 @@ impl Door {
             closing: service.aborting.clone(),
             tasks: TaskTracker::new(),
             slots: Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX)),
+            refusal: &ADMIN_REFUSAL,
         }
     }
 
@@ -110,7 +124,7 @@ pub(super) async fn accept_tcp(
     let mut troubles = Troubles::default();
     while let Some((stream, address)) = door.next(&mut troubles, || listener.accept()).await {
         let Some(place) = door.place() else {
-            refuse(&stream, certificates.is_some());
+            refuse(&stream, door.refusal, certificates.is_some());
             continue;
         };
         drop(stream.set_nodelay(true));
@@ -123,7 +137,7 @@ pub(super) async fn accept_unix(listener: UnixListener, door: Door) {
     let mut troubles = Troubles::default();
     while let Some((stream, _)) = door.next(&mut troubles, || listener.accept()).await {
         let Some(place) = door.place() else {
-            drop(stream.try_write(&REFUSAL));
+            drop(stream.try_write(door.refusal));
             continue;
         };
         door.tasks.spawn(unix(stream, door.clone(), place));
@@ -131,12 +145,12 @@ pub(super) async fn accept_unix(listener: UnixListener, door: Door) {
 }
 
 /// Refuses a connection. What can't be written at once is not written.
-fn refuse(stream: &TcpStream, tls: bool) {
+fn refuse(stream: &TcpStream, refusal: &[u8], tls: bool) {
     if tls {
         // Nothing readable can be said before a handshake; no state of it is kept.
         drop(stream.set_zero_linger());
     } else {
-        drop(stream.try_write(&REFUSAL));
+        drop(stream.try_write(refusal));
     }
 }
 

@@ -6,13 +6,13 @@ use futures_util::stream::{self, Stream};
 use indelible::StoredRecord;
 use tokio::time::Instant;
 
-use crate::answers::Held;
 use crate::engine::Log;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::read::cursor::Cursor;
 use crate::read::filter::Filter;
 use crate::read::page::{Page, PageLimit, Range, page};
 use crate::service::Service;
+use crate::unread::Held;
 
 /// How much one page of a stream holds.
 const PAGE_RECORDS: u64 = 256;
@@ -32,6 +32,8 @@ struct State {
     filter: Filter,
     range: Range,
     left: u64,
+    /// Whether a page was handed out.
+    has_read: bool,
     /// Counts the page that was handed out, until the next one is asked for.
     held: Option<Held>,
     deadline: Instant,
@@ -45,8 +47,8 @@ enum Then {
     Nothing,
 }
 
-/// Streams what a query finds, at most `limit` records (0: all of them), until `timeouts.query` has passed; the end says
-/// where to go on.
+/// Streams what a query finds, at most `limit` records (0: all of them), until `timeouts.query` has passed, or nothing more
+/// may be read for now; the end says where to go on.
 pub(crate) fn stream(
     service: &Service,
     log: &Arc<Log>,
@@ -60,6 +62,7 @@ pub(crate) fn stream(
         filter,
         range,
         left: if limit == 0 { u64::MAX } else { limit },
+        has_read: false,
         held: None,
         deadline: Instant::now() + service.config.timeouts.query,
         then: Then::Read,
@@ -70,6 +73,10 @@ pub(crate) fn stream(
             Then::End(next) => Some((Ok(Part::End(next)), state)),
             Then::Read => match state.read().await {
                 Ok(page) => Some((Ok(state.take(page)), state)),
+                // It was let in; what others do since must not take from it what it has.
+                Err(error) if error.code == Code::TooMany && state.has_read => {
+                    Some((Ok(Part::End(state.range.cursor)), state))
+                }
                 Err(error) => Some((Err(error), state)),
             },
         }
@@ -90,7 +97,8 @@ impl State {
 
     fn take(&mut self, page: Page) -> Part {
         let size = page.records.iter().map(|record| record.line.len()).sum();
-        self.held = self.log.answers().hold(size);
+        self.has_read = true;
+        self.held = self.log.unread().hold(size);
         self.left -= u64::try_from(page.records.len()).unwrap_or(u64::MAX).min(self.left);
         let stopping = self.service.stopping.is_cancelled();
         match page.next {

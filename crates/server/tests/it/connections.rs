@@ -61,6 +61,24 @@ async fn a_connection_beyond_the_limit_is_refused_at_once_and_the_others_go_on()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_of_the_admin_listener_names_no_limit_that_is_not_its_own() {
+    let running =
+        Running::start_with(|config| config.admin = Some(([127, 0, 0, 1], 0).into())).await;
+    let address = running.server.admin_address().unwrap();
+    let mut open = Vec::new();
+    for _ in 0..64 {
+        open.push(Raw::connect(address).await);
+    }
+    let answer = Raw::connect(address).await.answer().await;
+    assert_eq!(answer.status(), "429", "{answer:?}");
+    assert!(answer.head.contains("retry-after: 1\r\n"), "{answer:?}");
+    assert!(answer.body.contains("\"code\":\"too_many\""), "{answer:?}");
+    assert!(!answer.body.contains("limits."), "{answer:?}");
+    drop(open);
+    running.stop_and_verify().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_connections_is_refused_each_and_the_service_goes_on() {
     let running = Running::start_with(|config| {
         config.limits.connections_max = 1;

@@ -1,6 +1,6 @@
 //! A log's queue is bounded in bytes: who comes while it is full is told when to come again.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indelible_server::proto::v1;
 use tokio::task::JoinSet;
@@ -12,6 +12,9 @@ use crate::support::{Running, assert_refused, event};
 
 /// How many events are sent at once; the queue holds two.
 const AT_ONCE: usize = 64;
+
+/// How long that may take.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 async fn with_a_short_queue() -> Running {
     Running::start_with(|config| {
@@ -36,7 +39,9 @@ async fn what_the_queue_does_not_hold_is_refused_over_grpc_before_anything_was_a
     let client = running.client().await;
     let (mut committed, mut refused) = (0, Vec::new());
     // The disk may be faster than they come.
+    let started = Instant::now();
     while refused.is_empty() {
+        assert!(started.elapsed() < PATIENCE, "the queue never was full");
         let mut calls = JoinSet::new();
         for _ in 0..AT_ONCE {
             let mut client = client.clone();
@@ -65,7 +70,9 @@ async fn what_the_queue_does_not_hold_is_refused_over_grpc_before_anything_was_a
 async fn what_the_queue_does_not_hold_is_refused_over_http_before_anything_was_accepted() {
     let running = with_a_short_queue().await;
     let (mut committed, mut refused) = (0, Vec::new());
+    let started = Instant::now();
     while refused.is_empty() {
+        assert!(started.elapsed() < PATIENCE, "the queue never was full");
         let mut requests = JoinSet::new();
         for _ in 0..AT_ONCE {
             let address = running.address();

@@ -1,16 +1,21 @@
 //! Reflection, v1 and v1alpha, and the API that it tells of.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use prost_types::FileDescriptorSet;
 use prost_types::field_descriptor_proto::Label;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Status, Streaming};
+use tonic_reflection::pb::v1::ServerReflectionResponse as Answered;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest as Ask;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse as Answer;
 use tonic_reflection::pb::v1alpha::server_reflection_request::MessageRequest as AskAlpha;
 use tonic_reflection::pb::v1alpha::server_reflection_response::MessageResponse as AnswerAlpha;
 use tonic_reflection::pb::{v1, v1alpha};
 
-use crate::support::Running;
+use crate::support::{Running, assert_refused};
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "any other answer is wrong, whichever it is")]
 #[tokio::test(flavor = "multi_thread")]
@@ -61,6 +66,65 @@ async fn both_versions_list_the_services_and_give_the_file() {
         other => panic!("{other:?}"),
     }
     drop(answers);
+    running.stop_and_verify().await;
+}
+
+/// A stream of questions that goes on until the sender is dropped.
+type Asking = (mpsc::Sender<v1::ServerReflectionRequest>, Streaming<Answered>);
+
+/// Asks which services there are, with a host of that many bytes.
+async fn ask(running: &Running, host_size: usize) -> Result<Asking, Status> {
+    let mut client =
+        v1::server_reflection_client::ServerReflectionClient::new(running.channel().await);
+    let (sender, requests) = mpsc::channel(1);
+    let request = v1::ServerReflectionRequest {
+        host: "h".repeat(host_size),
+        message_request: Some(Ask::ListServices(String::new())),
+    };
+    sender.send(request).await.unwrap();
+    let answers = client.server_reflection_info(ReceiverStream::new(requests)).await?;
+    Ok((sender, answers.into_inner()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_larger_than_any_with_an_answer_is_not_repeated() {
+    let running = Running::start().await;
+    let (sender, mut answers) = ask(&running, 4 << 10).await.unwrap();
+    assert_eq!(answers.message().await.unwrap().unwrap().valid_host.len(), 4 << 10);
+    drop((sender, answers));
+    // The library ends the stream, and does not say why.
+    let (sender, mut answers) = ask(&running, 16 << 10).await.unwrap();
+    assert!(answers.message().await.ok().flatten().is_none());
+    drop((sender, answers));
+
+    let alpha = v1alpha::ServerReflectionRequest {
+        host: "h".repeat(16 << 10),
+        message_request: Some(AskAlpha::ListServices(String::new())),
+    };
+    let mut client =
+        v1alpha::server_reflection_client::ServerReflectionClient::new(running.channel().await);
+    let answers = client.server_reflection_info(tokio_stream::iter([alpha])).await.unwrap();
+    assert!(answers.into_inner().message().await.ok().flatten().is_none());
+    drop(client);
+    running.stop_and_verify().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_streams_than_there_may_be_are_refused_until_one_ends() {
+    let running = Running::start().await;
+    let mut open = Vec::new();
+    for _ in 0..64 {
+        open.push(ask(&running, 0).await.unwrap());
+    }
+    let refused = ask(&running, 0).await.unwrap_err();
+    assert_refused(&refused, Code::ResourceExhausted, "too_many");
+    open.clear();
+    let again = async {
+        while ask(&running, 0).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), again).await.expect("one that ended is over");
     running.stop_and_verify().await;
 }
 

@@ -11,7 +11,6 @@ use http::{HeaderValue, StatusCode};
 use indelible::{Event, Receipt};
 use serde::Serialize;
 
-use crate::answers::Answers;
 use crate::append;
 use crate::error::{ApiError, Code};
 use crate::http::problem::Problem;
@@ -19,6 +18,7 @@ use crate::http::records::append::{event, status};
 use crate::http::request::OfLog;
 use crate::service::Service;
 use crate::telemetry;
+use crate::unread::Unread;
 
 pub(super) const JSON_LINES: HeaderValue = HeaderValue::from_static("application/x-ndjson");
 
@@ -41,7 +41,7 @@ pub(super) async fn append(
     for pending in pending {
         outcomes.push(pending.await.map_err(ApiError::from));
     }
-    answer(&outcomes, of.log.answers())
+    answer(&outcomes, of.log.unread_batches())
 }
 
 /// The events of a body, and on which lines they stand.
@@ -108,8 +108,8 @@ struct Failed<'e> {
     error: Problem<'e>,
 }
 
-fn answer(outcomes: &[Result<Receipt, ApiError>], answers: &Answers) -> Result<Response, ApiError> {
-    let mut response = Response::new(answers.counted(lines(outcomes)?).into());
+fn answer(outcomes: &[Result<Receipt, ApiError>], unread: &Unread) -> Result<Response, ApiError> {
+    let mut response = Response::new(unread.counted(lines(outcomes)?).into());
     *response.status_mut() = overall(outcomes);
     response.headers_mut().insert(CONTENT_TYPE, JSON_LINES);
     Ok(response)

@@ -8,7 +8,6 @@ use indelible::Order;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::{ContentBuilder, ResponseBuilder};
 
-use crate::answers::Answers;
 use crate::error::{ApiError, Code};
 use crate::http::document::{Operation, optional, schemas};
 use crate::http::parameters::{Known, Parameters};
@@ -18,6 +17,7 @@ use crate::read::cursor::CURSOR_SIZE_MAX;
 use crate::read::filter::FilterText;
 use crate::read::page::{Page, PageLimit, Range, page};
 use crate::service::Service;
+use crate::unread::Unread;
 
 /// Bytes of lines that one answer has, but for a single larger one.
 pub(in crate::http) const PAGE_SIZE: usize = 1 << 20;
@@ -62,7 +62,7 @@ pub(in crate::http) async fn find(
     let records = limit(&parameters, service.config.limits.page_records_max)?;
     let limit = PageLimit { records, size: PAGE_SIZE, time: service.config.timeouts.query };
     let page = log.scan(move |reader, stop| page(reader, &filter, &range, &limit, stop)).await?;
-    Ok(answer(&uri, &page, log.answers()))
+    Ok(answer(&uri, &page, log.unread()))
 }
 
 /// The conditions that hold for what is there as for what comes.
@@ -130,14 +130,14 @@ fn limit(parameters: &Parameters, limit_max: u64) -> Result<u64, ApiError> {
     }
 }
 
-fn answer(uri: &Uri, page: &Page, answers: &Answers) -> Response {
+fn answer(uri: &Uri, page: &Page, unread: &Unread) -> Response {
     let size: usize = page.records.iter().map(|record| record.line.len() + 1).sum();
     let mut body = Vec::with_capacity(size);
     for record in &page.records {
         body.extend_from_slice(&record.line);
         body.push(b'\n');
     }
-    let mut response = Response::new(answers.counted(body).into());
+    let mut response = Response::new(unread.counted(body).into());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON_LINES);
     headers.insert(CACHE_CONTROL, CHANGING);

@@ -16,8 +16,7 @@ use jiff::tz::Offset;
 pub const TIMESTAMP_SIZE: usize = 30;
 
 const UNIX_EPOCH: DateTime = datetime(1970, 1, 1, 0, 0, 0, 0);
-const NS_PER_SECOND: i128 = 1_000_000_000;
-const NS_PER_SECOND_NEAR: i64 = 1_000_000_000;
+const NS_PER_SECOND: i64 = 1_000_000_000;
 
 /// When a record was sequenced.
 ///
@@ -35,12 +34,12 @@ impl Timestamp {
     pub fn from_unix_ns(ns: i128) -> Option<Self> {
         // From 1677 to 2262, where all that are real lie, at a fraction of the cost.
         if let Ok(near) = i64::try_from(ns) {
-            let rest = i32::try_from(near.rem_euclid(NS_PER_SECOND_NEAR)).ok()?;
-            let time = jiff::Timestamp::new(near.div_euclid(NS_PER_SECOND_NEAR), rest).ok()?;
+            let rest = i32::try_from(near.rem_euclid(NS_PER_SECOND)).ok()?;
+            let time = jiff::Timestamp::new(near.div_euclid(NS_PER_SECOND), rest).ok()?;
             return Some(Self(Offset::UTC.to_datetime(time)));
         }
-        let seconds = i64::try_from(ns.div_euclid(NS_PER_SECOND)).ok()?;
-        let rest = i32::try_from(ns.rem_euclid(NS_PER_SECOND)).ok()?;
+        let seconds = i64::try_from(ns.div_euclid(NS_PER_SECOND.into())).ok()?;
+        let rest = i32::try_from(ns.rem_euclid(NS_PER_SECOND.into())).ok()?;
         let time = Self(UNIX_EPOCH.checked_add(SignedDuration::new(seconds, rest)).ok()?);
         (time >= Self::MIN).then_some(time)
     }

@@ -16,18 +16,18 @@ use crate::unread::{Held, Unread};
 pub(super) struct Counting {
     unread: Unread,
     /// Counts a message from when it is made to when it is encoded.
-    _made: Option<Arc<Held>>,
+    made: Option<Arc<Held>>,
 }
 
 impl Counting {
     /// An answer of messages that are counted once they are encoded.
     pub(super) fn encoded(unread: &Unread) -> Self {
-        Self { unread: unread.clone(), _made: None }
+        Self { unread: unread.clone(), made: None }
     }
 
     /// An answer of one message of that size.
     pub(super) fn made(unread: &Unread, size: usize) -> Self {
-        Self { unread: unread.clone(), _made: unread.hold(size).map(Arc::new) }
+        Self { unread: unread.clone(), made: unread.hold(size).map(Arc::new) }
     }
 }
 
@@ -35,8 +35,7 @@ impl Counting {
 #[derive(Debug)]
 struct UnreadBody<B> {
     body: B,
-    unread: Unread,
-    made: Option<Counting>,
+    counting: Counting,
 }
 
 /// The answer, counted if it says so.
@@ -46,9 +45,7 @@ where
     B::Error: Into<axum::BoxError>,
 {
     match answer.extensions_mut().remove::<Counting>() {
-        Some(made) => answer.map(|body| {
-            Body::new(UnreadBody { body, unread: made.unread.clone(), made: Some(made) })
-        }),
+        Some(counting) => answer.map(|body| Body::new(UnreadBody { body, counting })),
         None => answer.map(Body::new),
     }
 }
@@ -63,8 +60,8 @@ impl<B: http_body::Body<Data = Bytes> + Unpin> http_body::Body for UnreadBody<B>
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = self.get_mut();
         Pin::new(&mut this.body).poll_frame(context).map_ok(|frame| {
-            let frame = frame.map_data(|bytes| this.unread.counted(bytes));
-            this.made = None;
+            let frame = frame.map_data(|bytes| this.counting.unread.counted(bytes));
+            this.counting.made = None;
             frame
         })
     }

@@ -6,7 +6,8 @@ use indelible::Problem::{
 
 use fastrand::Rng;
 use indelible::Problem::NotARecord;
-use indelible::format::time::TIMESTAMP_SIZE;
+use indelible::format::record::write_head;
+use indelible::format::time::Timestamp;
 
 use super::Stand;
 use crate::layers::tamper::expected::{Expected, Mutant};
@@ -41,8 +42,8 @@ pub(crate) fn older_cut(specimen: &Specimen, at: usize, size: usize) -> Mutant {
     let expected = if size > line.offset {
         let expected = Expected::missing(LineUnterminated).at(&segment.name, line.offset);
         // Of the first record of all nothing intact is left in its file to tell its place, but what it says itself.
-        let head =
-            format!("{{\"seq\":{},\"timestamp\":\"{}\",", line.seq, "0".repeat(TIMESTAMP_SIZE));
+        let mut head = Vec::new();
+        write_head(&mut head, line.seq, Timestamp::MIN);
         let untold = (at, line.offset) == (0, 0) && size < head.len();
         if untold { expected } else { expected.record(line.seq) }
     } else {

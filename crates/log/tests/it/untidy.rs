@@ -187,6 +187,33 @@ fn a_signed_root_that_neither_records_nor_rows_give_is_told_without_a_place_that
 }
 
 #[test]
+fn a_signed_root_that_nothing_gives_is_told_with_how_far_an_earlier_one_agrees() {
+    for (noted_at, agreed) in [(1, "the first record is"), (3, "the first 3 records are")] {
+        let mut log = Composed::begun();
+        for _ in 1..noted_at {
+            log.event();
+        }
+        log.note();
+        log.event();
+        let (origin, size) = (log.origin.clone(), noted_at + 1);
+        let other =
+            indelible::format::checkpoint::Checkpoint { origin, size, root: sha256(b"other") };
+        let note = serde_json::json!(other.sign(&log.key).to_string());
+        log.event();
+        let disk = log.write();
+        let noted = disk.read_file(in_folder("checkpoints.jsonl")).unwrap();
+        let mut noted: Vec<_> =
+            noted.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+        noted.insert(1, format!("{{\"note\":{note}}}\n").into_bytes());
+        disk.write_file(in_folder("checkpoints.jsonl"), noted.concat()).unwrap();
+        let told = first(&disk);
+        assert_eq!(told.problem, Problem::RootMismatch, "{told}");
+        let agreed = format!("{agreed} as signed; what was changed is one of those after that");
+        assert_eq!(told.evidence[1..], [agreed], "{told}");
+    }
+}
+
+#[test]
 fn rows_that_differ_where_the_signed_records_are_cut_off_are_left_undecided() {
     let disk = closed();
     let bytes = active(&disk);

@@ -24,11 +24,15 @@ use crate::metrics::Step;
 use crate::service::Service;
 
 /// Bytes that a client may send on one stream before the handler takes them.
-const STREAM_WINDOW_SIZE: u32 = 256 << 10;
+const STREAM_WINDOW_SIZE: u32 = 64 << 10;
 
 /// Bytes that a client may send on all streams of a connection before the handlers take them: what a connection can
 /// make the service hold beyond bodies that are read.
-const CONNECTION_WINDOW_SIZE: u32 = 512 << 10;
+///
+/// h2 ends a connection on which more than half as many bytes are needed for what small frames lack of 256 bytes each
+/// (RUSTSEC-2026-0258), and an event in a frame of its own, as clients in Go send it, is small. So that events of 64 bytes
+/// may fill the windows of two streams at once, it is 16 times a stream's, and not twice.
+const CONNECTION_WINDOW_SIZE: u32 = 16 * STREAM_WINDOW_SIZE;
 
 /// Bytes of one stream's answer that wait for the client.
 const SEND_BUFFER_SIZE: usize = 64 << 10;

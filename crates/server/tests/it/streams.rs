@@ -1,8 +1,12 @@
 //! `AppendStream`: an answer for each item, in order, whatever becomes of the others.
 
+use bytes::Bytes;
+use http::Request;
 use indelible_server::proto::v1;
 use indelible_server::proto::v1::append_stream_response::Outcome;
 use indelible_server::proto::v1::audit_service_client::AuditServiceClient;
+use prost::Message as _;
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
@@ -255,4 +259,49 @@ async fn what_is_no_message_ends_the_stream_after_the_answers_to_those_before_it
     assert_eq!(seq(&answers.message().await.unwrap().unwrap()), 1);
     assert_refused(&answers.message().await.unwrap_err(), Code::ResourceExhausted, "too_large");
     assert_eq!(running.stop_and_verify().await.records, 2);
+}
+
+/// As clients send that make a frame of each message, and send on for as long as a stream's window lets them.
+#[tokio::test(flavor = "multi_thread")]
+async fn small_items_in_a_frame_each_are_all_answered_however_many_come_at_once() {
+    const ITEMS: u64 = 4_000;
+    let running = Running::start().await;
+    let socket = TcpStream::connect(running.address()).await.unwrap();
+    let (mut connection, driver) = h2::client::Builder::new()
+        .initial_window_size(16 << 20)
+        .initial_connection_window_size(64 << 20)
+        .handshake(socket)
+        .await
+        .unwrap();
+    let driver = tokio::spawn(driver);
+    let mut calls = Vec::new();
+    for _ in 0..2 {
+        let uri = format!("http://{}/indelible.v1.AuditService/AppendStream", running.address());
+        let head = Request::post(uri)
+            .header("te", "trailers")
+            .header("content-type", "application/grpc")
+            .body(())
+            .unwrap();
+        let (answer, mut body) = connection.send_request(head, false).unwrap();
+        for n in 0..ITEMS {
+            let message = item(n, event("tool.call:read_file.begin")).encode_to_vec();
+            let mut frame = vec![0];
+            frame.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
+            frame.extend(message);
+            assert!((60..=64).contains(&frame.len()), "{} bytes are no small item", frame.len());
+            body.send_data(Bytes::from(frame), n + 1 == ITEMS).unwrap();
+        }
+        calls.push(answer);
+    }
+    for call in calls {
+        let mut answers = call.await.unwrap().into_body();
+        while let Some(part) = answers.data().await {
+            answers.flow_control().release_capacity(part.unwrap().len()).unwrap();
+        }
+        let trailers = answers.trailers().await.unwrap().unwrap();
+        assert_eq!(trailers.get("grpc-status").unwrap(), "0");
+    }
+    drop(connection);
+    driver.await.unwrap().unwrap();
+    assert_eq!(running.stop_and_verify().await.records, 2 * ITEMS + 1);
 }

@@ -7,6 +7,7 @@
 //! rates. Everything is in a folder under the target directory that is removed at the end.
 #![expect(clippy::print_stdout, reason = "a bench reports by printing")]
 
+mod call;
 mod child;
 mod echo;
 mod http;

@@ -4,7 +4,6 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use indelible_server::proto::v1;
 use rustix::fs::{Mode, OFlags};
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
@@ -15,8 +14,8 @@ use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 
 use crate::Failure;
+use crate::call::Caller;
 use crate::child::Child;
-use crate::load::{connect_all, event};
 
 /// How often what has become due is sent: often enough not to be seen beside the time that an append takes, and not so
 /// often that the client's waking takes the processors from the service.
@@ -32,22 +31,24 @@ pub(crate) fn unary(
     time: Duration,
 ) -> Result<Vec<f64>, Failure> {
     Builder::new_current_thread().enable_all().build()?.block_on(async {
-        let clients = connect_all(server, connections).await?;
+        let mut callers = Vec::with_capacity(connections);
+        for _ in 0..connections {
+            callers.push(Caller::connect(server).await?);
+        }
         let between = Duration::from_secs_f64(1.0 / rate);
         let ticks = ticks()?;
         let mut tasks: JoinSet<Result<f64, Failure>> = JoinSet::new();
-        let (mut next, mut took) = (clients.iter().cycle(), Vec::new());
+        let (mut next, mut took) = (callers.iter().cycle(), Vec::new());
         let began = Instant::now();
         let mut due = began;
         while due < began + time {
             tick(&ticks).await?;
             // What became due since the last tick goes together, each with its own due time.
             while due <= Instant::now() {
-                let mut client = next.next().ok_or("no connection")?.clone();
+                let call = next.next().ok_or("no connection")?.append().await?;
                 let sent_at = due;
                 tasks.spawn(async move {
-                    let request = v1::AppendRequest { log: String::new(), event: Some(event()) };
-                    client.append(request).await?;
+                    call.answered().await?;
                     Ok(sent_at.elapsed().as_secs_f64())
                 });
                 due += between;

@@ -9,12 +9,12 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use indelible_format::seeded::{self, Bug};
 
 use super::{Access, Lock, LockError, Medium, Privacy, Stat, Storage, StorageFile};
-use crate::sync::{Mutex, lock};
+use crate::sync::{Condvar, Mutex, lock};
 
 /// A storage, from before a log is made or opened on it until that is closed.
 #[derive(Debug)]
@@ -47,18 +47,32 @@ impl From<FailedEarlier> for io::Error {
     }
 }
 
-/// Held while a sync is made; the first that failed.
+/// Lets one sync pass at a time, first come, first served: a checkpoint is several syncs, one right behind the other, and
+/// records that wait for theirs must not wait for all of them.
 #[derive(Debug, Default)]
-struct Gate(Mutex<Option<FailedEarlier>>);
+struct Gate {
+    turns: Mutex<Turns>,
+    /// Those who wait for their turn sleep here.
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Turns {
+    /// How many have come.
+    drawn: u64,
+    /// How many have passed; the one with this number passes now.
+    passed: u64,
+    /// The first sync that failed.
+    failed: Option<FailedEarlier>,
+}
 
 impl Gate {
     fn pass(&self, path: &Path, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-        let mut failed = lock(&self.0);
         if seeded::is(Bug::SyncUngated) {
-            drop(failed);
             return sync();
         }
-        if let Some(earlier) = &*failed {
+        let _turn = Turn::of(self);
+        if let Some(earlier) = &lock(&self.turns).failed {
             return Err(earlier.clone().into());
         }
         sync().inspect_err(|error| {
@@ -68,10 +82,33 @@ impl Gate {
                     || io::Error::new(error.kind(), error.to_string()),
                     io::Error::from_raw_os_error,
                 );
-                *failed =
+                lock(&self.turns).failed =
                     Some(FailedEarlier { path: path.to_path_buf(), source: Arc::new(source) });
             }
         })
+    }
+}
+
+/// The right to pass, until this is dropped.
+#[derive(Debug)]
+struct Turn<'g>(&'g Gate);
+
+impl<'g> Turn<'g> {
+    fn of(gate: &'g Gate) -> Self {
+        let mut turns = lock(&gate.turns);
+        let number = turns.drawn;
+        turns.drawn += 1;
+        while turns.passed != number {
+            turns = gate.changed.wait(turns).unwrap_or_else(PoisonError::into_inner);
+        }
+        Self(gate)
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.turns).passed += 1;
+        self.0.changed.notify_all();
     }
 }
 
@@ -178,11 +215,13 @@ impl StorageFile for GatedFile {
 #[cfg(feature = "simulated-disk")]
 mod tests {
     use std::path::Path;
-    use std::sync::Arc;
+    use std::sync::{Arc, mpsc};
+    use std::thread;
 
-    use super::SyncGate;
+    use super::{Gate, SyncGate};
     use crate::storage::simulated::{FaultPlan, OperationKind, SimulatedDisk};
     use crate::storage::{Privacy, Storage as _, StorageFile};
+    use crate::sync::lock;
 
     fn file(gate: &SyncGate, name: &str) -> Box<dyn StorageFile> {
         gate.create_new(&Path::new("/").join(name), Privacy::Group).unwrap()
@@ -217,5 +256,29 @@ mod tests {
         disk.fail(FaultPlan::nth(0).of_kind(OperationKind::SyncFolder));
         gate.sync_folder(Path::new("/")).unwrap_err();
         SyncGate::before(Arc::new(disk)).sync_folder(Path::new("/")).unwrap();
+    }
+
+    #[test]
+    fn who_waits_for_a_sync_comes_before_who_has_just_made_one() {
+        let gate = Gate::default();
+        let path = Path::new("/");
+        let (passes, order) = mpsc::channel();
+        let (second, third) = (passes.clone(), passes);
+        gate.pass(path, || Ok(())).unwrap();
+        thread::scope(|scope| {
+            gate.pass(path, || {
+                scope.spawn(|| {
+                    gate.pass(path, || second.send("waited").map_err(std::io::Error::other))
+                });
+                while lock(&gate.turns).drawn < 3 {
+                    thread::yield_now();
+                }
+                Ok(())
+            })
+            .unwrap();
+            gate.pass(path, || third.send("came again").map_err(std::io::Error::other)).unwrap();
+        });
+        drop((second, third));
+        assert_eq!(order.iter().collect::<Vec<_>>(), ["waited", "came again"]);
     }
 }

@@ -15,6 +15,7 @@ pub enum Bug {
     GoesOnAfterHalt,
     SyncUngated,
     BelievesDeadJournal,
+    SwallowsSyncError,
     ShortWriteWhole,
     NoFolderSyncAfterCreate,
     NoFolderSyncAfterRename,
@@ -59,6 +60,11 @@ pub const ALL: &[(Bug, &str, &str)] = &[
         Bug::BelievesDeadJournal,
         "believes-dead-journal",
         "believes a sync without asking whether the journal is there",
+    ),
+    (
+        Bug::SwallowsSyncError,
+        "swallows-sync-error",
+        "takes a sync of a file that failed for one that succeeded",
     ),
     (Bug::ShortWriteWhole, "short-write-whole", "takes a short write for a whole one"),
     (

@@ -44,7 +44,7 @@ pub(crate) fn submit_all(
 ) -> Result<Vec<Queued>, ApiError> {
     caller.require(Role::Append, log.name())?;
     let queue = || {
-        log.unread_batches().check()?;
+        log.unread().batches.check()?;
         for (index, event) in events.iter().enumerate() {
             caller.may_claim(event.actor()).map_err(|error| error.at(index))?;
         }

@@ -1,4 +1,5 @@
-//! How many bytes of answers wait for clients to take them, over all connections: [`Unread`].
+//! How many bytes of answers wait for clients to take them, over all connections: [`Unread`], and
+//! [`UnreadAnswers`] for those of the logs.
 //!
 //! Invariants:
 //! - bytes are counted until they are freed, wherever they wait: with who made them, in hyper, in what a stream has to send;
@@ -38,6 +39,15 @@ pub(crate) enum Kind {
 /// Counts the bytes of answers; clones count together.
 #[derive(Clone, Debug)]
 pub(crate) struct Unread(Arc<Waiting>);
+
+/// Counts the bytes of the answers of the logs, apart by their kind; clones count together.
+#[derive(Clone, Debug)]
+pub(crate) struct UnreadAnswers {
+    /// What was read.
+    pub(crate) reads: Unread,
+    /// What is answered to batches.
+    pub(crate) batches: Unread,
+}
 
 #[derive(Debug)]
 struct Waiting {
@@ -113,6 +123,14 @@ impl Unread {
             Some(held) => Bytes::from_owner(CountedBytes { bytes, _held: held }),
             None => bytes,
         }
+    }
+}
+
+impl UnreadAnswers {
+    /// None wait yet.
+    pub(crate) fn new(limits: &Limits) -> Self {
+        let [reads, batches] = [Kind::Reads, Kind::Batches].map(|kind| Unread::new(kind, limits));
+        Self { reads, batches }
     }
 }
 

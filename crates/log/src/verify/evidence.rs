@@ -132,7 +132,8 @@ mod tests {
 
     fn record(seq: u64) -> Vec<u8> {
         let mut line = format!(
-            "{{\"seq\":{seq},\"timestamp\":\"2026-01-02T03:04:05.000000000Z\",\"actor\":\"Jo\",\"action\":\"b\",\"resource\":\"c\""
+            "{{\"seq\":{seq},\"timestamp\":\"2026-01-02T03:04:05.000000000Z\",\"actor\":\"Jo\",\
+             \"action\":\"b\",\"resource\":\"c\""
         )
         .into_bytes();
         seal(&mut line, 0, &Hash::ZERO);
@@ -160,7 +161,8 @@ mod tests {
     fn record_of(size: usize) -> Vec<u8> {
         let sealed = |text: &str| {
             let mut line = format!(
-                "{{\"seq\":5,\"timestamp\":\"2026-01-02T03:04:05.000000000Z\",\"actor\":\"a\",\"action\":\"b\",\"resource\":\"c\",\"metadata\":{{\"x\":\"{text}\"}}"
+                "{{\"seq\":5,\"timestamp\":\"2026-01-02T03:04:05.000000000Z\",\"actor\":\"a\",\
+                 \"action\":\"b\",\"resource\":\"c\",\"metadata\":{{\"x\":\"{text}\"}}"
             )
             .into_bytes();
             seal(&mut line, 0, &Hash::ZERO);

@@ -117,7 +117,8 @@ impl fmt::Display for Finding {
 }
 
 /// What explains that something from outside is of another log.
-pub(super) const MIXED_UP: &str = "either the wrong one was given or looked at, or another log was put in the place of the one meant";
+pub(super) const MIXED_UP: &str = "either the wrong one was given or looked at, or another log was put in the place of the \
+                                   one meant";
 
 /// What can explain a finding; kept apart always, since the value of a verifier is in these distinctions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -127,7 +128,8 @@ pub enum FindingClass {
     TornTail,
     /// A disk can explain it: unreadable sectors, runs of NULs, rows that differ, one flipped bit.
     Damage,
-    /// Cut off, rolled back, a file gone: a writer, a device that dropped acknowledged flushes, or a careless copy of a running log explains it.
+    /// Cut off, rolled back, a file gone: a writer, a device that dropped acknowledged flushes, or a careless copy of a
+    /// running log explains it.
     Missing,
     /// Edited, re-hashed, reordered, inserted, forked, an unsigned prune or redaction: only a writer explains it.
     Tampering,
@@ -220,7 +222,8 @@ problems! {
     TailTooLong, "tail-too-long", Tampering, "the bytes without an intact record are more than a crash can leave";
     BelowMark, "below-mark", Missing, "the tail is torn at a record that a signed checkpoint covers";
     CutOff, "cut-off", Missing, "the log ends before a signed checkpoint does";
-    FirstRecordsMissing, "first-records-missing", Missing, "records at the beginning are gone and no valid prune record says so";
+    FirstRecordsMissing, "first-records-missing", Missing,
+        "records at the beginning are gone and no valid prune record says so";
     SegmentMissing, "segment-missing", Missing, "segments do not follow each other";
     NoRecord, "no-record", Missing, "there is no record";
     NoCheckpoint, "no-checkpoint", Missing, "no checkpoint is signed by a known key of the log";
@@ -243,7 +246,8 @@ problems! {
     RedactionUnannounced, "redaction-unannounced", Tampering, "the record is redacted and no later record says so";
     Adopted, "adopted", Adopted, "these records lay beyond every signature until they were adopted";
     AdoptMisplaced, "adopt-misplaced", Tampering, "the adopt record names records that are not before it";
-    OwnRecordUnknown, "own-record-unknown", FormNotChecked, "a record of the log's own is of an action that this program does not know";
+    OwnRecordUnknown, "own-record-unknown", FormNotChecked,
+        "a record of the log's own is of an action that this program does not know";
     Pruned, "pruned", Pruned, "records were removed by retention";
     Redacted, "redacted", Redacted, "the record was redacted by policy";
     KeyUnknown, "key-unknown", KeyUnknown, "the note has no signature by a known key";
@@ -253,8 +257,10 @@ problems! {
     KeptRootMismatch, "kept-root-mismatch", Tampering, "the records do not give the root of a checkpoint that was kept";
     KeptForged, "kept-checkpoint-forged", Tampering, "a signature by a known key does not verify on a checkpoint that was kept";
     KeptOfAnotherLog, "kept-checkpoint-of-another-log", Missing, "a checkpoint that was kept is of another log than this one";
-    KeptKeyUnknown, "kept-key-unknown", KeyUnknown, "a checkpoint that was kept has no signature by a known key, so it was not compared";
-    KeptSignatureUnchecked, "kept-signature-unchecked", KeyUnknown, "a checkpoint that was kept was compared, but its signature could not be checked";
+    KeptKeyUnknown, "kept-key-unknown", KeyUnknown,
+        "a checkpoint that was kept has no signature by a known key, so it was not compared";
+    KeptSignatureUnchecked, "kept-signature-unchecked", KeyUnknown,
+        "a checkpoint that was kept was compared, but its signature could not be checked";
     ReceiptRecordMissing, "receipt-record-missing", Missing, "the record that a receipt was given for is not in the log";
     ReceiptHashDiffers, "receipt-hash-differs", Tampering, "the record is another one than the receipt was given for";
     ReceiptTimeDiffers, "receipt-time-differs", Tampering, "the record has another timestamp than its receipt";

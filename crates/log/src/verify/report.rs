@@ -190,13 +190,13 @@ impl Report {
     ///
     /// Members, always all of them, in this order: `schema` (1; grows when a member changes its meaning or goes, not
     /// when one is added), `verdict` (`sound`, `torn`, `broken`, `unfinished`), `anchored`, `anchors` (`keys`, `checkpoints`,
-    /// `checkpoints_unknown`, `receipts`, `receipts_pruned`, `covered`, `covered_from`), `not_ruled_out` (a sentence), `log_id`,
-    /// `origin`, `segments`, `first_seq`, `records`, `next_seq`, `head` (hexadecimal), `root` (base64, as in a
+    /// `checkpoints_unknown`, `receipts`, `receipts_pruned`, `covered`, `covered_from`), `not_ruled_out` (a sentence),
+    /// `log_id`, `origin`, `segments`, `first_seq`, `records`, `next_seq`, `head` (hexadecimal), `root` (base64, as in a
     /// checkpoint), `checkpoint_size`, `checkpoints`, `checkpoints_unknown`, `findings`, `suppressed`, `complete`,
     /// `stretches`, `stretches_left_out`. A stretch has `first_seq`, `last_seq`, `file`, `offset` and `vouched_by`
-    /// (`chain`, `partly-signed`, `signed`). What is not
-    /// known is null. A finding has `class`, `problem`, `file`, `offset`, `seq`, `expected`, `found`, `evidence` (an
-    /// array of sentences) and `text` (all of it, for a person; its wording may change).
+    /// (`chain`, `partly-signed`, `signed`). What is not known is null. A finding has `class`, `problem`, `file`,
+    /// `offset`, `seq`, `expected`, `found`, `evidence` (an array of sentences) and `text` (all of it, for a person; its
+    /// wording may change).
     /// `docs/operate/verify-report.md` says what each means.
     pub fn to_json(&self) -> String {
         let json = Json {

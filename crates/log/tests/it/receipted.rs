@@ -7,13 +7,14 @@ use std::sync::Arc;
 use indelible::storage::Storage;
 use indelible::storage::simulated::{FaultPlan, Operation, OperationKind, SimulatedDisk};
 use indelible::{
-    AuditLog, Event, FindingClass, Options, Problem, Receipt, Report, Verdict, Verifier,
+    AuditLog, Event, FindingClass, Options, Problem, Progress, Receipt, Report, Verdict, Verifier,
     VerifyError,
 };
 
 use crate::anchors::receipts;
 use crate::bad_sectors::{Bad, BadSectors};
 use crate::scene::{FOLDER, active, in_folder, storage, write_active};
+use crate::unreadable::meanwhile;
 
 const COUNT: usize = 6_000;
 const MISSING: Problem = Problem::ReceiptRecordMissing;
@@ -320,6 +321,92 @@ fn of_two_records_with_one_seq_the_receipt_is_held_against_the_one_that_it_was_g
         assert_eq!(told.verdict(), Verdict::Broken, "{told}");
         assert!(told.findings.iter().all(|f| f.problem != Problem::ReceiptHashDiffers), "{told}");
     }
+}
+
+/// A log of two segments, of which no checkpoint covers the newer one and no row has its leaves; and the receipts of all
+/// its events.
+fn in_two_segments() -> (SimulatedDisk, Vec<Receipt>) {
+    let disk = crate::scene::disk();
+    let log = AuditLog::create_on(storage(&disk), FOLDER, crate::scene::options()).unwrap();
+    let kept: Vec<_> = (0..150).map(|n| log.append(crate::scene::event(n)).unwrap()).collect();
+    let left = disk.fork();
+    drop(log);
+    (left, kept)
+}
+
+/// Takes the line of record `seq` out of the newest segment.
+fn take_out(disk: &SimulatedDisk, seq: u64) -> String {
+    let text = String::from_utf8(active(disk)).unwrap();
+    let head = format!("{{\"seq\":{seq},");
+    let (lines, others): (Vec<&str>, Vec<&str>) =
+        text.split_inclusive('\n').partition(|line| line.starts_with(&head));
+    assert_eq!(lines.len(), 1, "record {seq}");
+    write_active(disk, others.concat());
+    lines.concat()
+}
+
+/// Puts a line into the older segment, before the `at`th.
+fn put_in(disk: &SimulatedDisk, at: usize, line: &str) {
+    let older = String::from_utf8(disk.read_file(in_folder("audit.log.1")).unwrap()).unwrap();
+    let mut lines: Vec<&str> = older.split_inclusive('\n').collect();
+    lines.insert(at, line);
+    disk.write_file(in_folder("audit.log.1"), lines.concat()).unwrap();
+}
+
+#[test]
+fn a_record_that_was_moved_to_another_segment_is_not_missing_and_is_held_against_its_receipt() {
+    let (disk, kept) = in_two_segments();
+    let one = kept[139];
+    let line = take_out(&disk, one.seq);
+    // The last one is moved, too: the log ends before it.
+    let last = kept[149];
+    let end = take_out(&disk, last.seq);
+    let gone = disk.fork();
+    let told = verify(storage(&gone), &kept);
+    assert!(faults(&told).contains(&(MISSING, Some(one.seq))), "{told}");
+    put_in(&disk, 50, &line);
+    put_in(&disk, 20, &end);
+    for of in [&kept[..], &[one], &[last]] {
+        let told = verify(storage(&disk), of);
+        assert_eq!(told.verdict(), Verdict::Broken, "{told}");
+        assert!(faults(&told).iter().all(|fault| fault.0 != MISSING), "{told}");
+        let count = u64::try_from(of.len()).unwrap();
+        let covered = of.last().map(|receipt| receipt.seq + 1);
+        assert_eq!((told.anchors.receipts, told.anchors.covered), (count, covered), "{told}");
+    }
+}
+
+#[test]
+fn another_record_with_its_number_in_another_segment_is_held_against_no_receipt() {
+    let (disk, kept) = in_two_segments();
+    let one = kept[139];
+    let line = take_out(&disk, one.seq);
+    put_in(&disk, 50, &line);
+    let mut other = one;
+    other.hash = kept[0].hash;
+    let told = verify(storage(&disk), &[other]);
+    assert!(faults(&told).contains(&(MISSING, Some(one.seq))), "{told}");
+    assert!(faults(&told).iter().all(|fault| fault.0 != Problem::ReceiptHashDiffers), "{told}");
+    assert_eq!((told.anchors.receipts, told.anchors.covered), (1, None), "{told}");
+}
+
+#[test]
+fn a_search_for_records_in_other_segments_can_be_stopped_at_any_operation() {
+    let (disk, kept) = in_two_segments();
+    let line = take_out(&disk, kept[139].seq);
+    put_in(&disk, 50, &line);
+    let kept = receipts(&kept[139..140]);
+    let mut unfinished = 0;
+    for nth in 0.. {
+        let progress = Arc::new(Progress::default());
+        let stop = Arc::clone(&progress);
+        let Some(told) = meanwhile(&disk, &kept, nth, move || stop.stop(), &progress) else {
+            break;
+        };
+        unfinished += u64::from(!told.complete);
+        assert!(faults(&told).iter().all(|fault| fault.0 != MISSING), "{nth}: {told}");
+    }
+    assert!(unfinished > 10, "{unfinished} unfinished");
 }
 
 /// A log that keeps two old segments, and the receipts of all its events.

@@ -424,7 +424,7 @@ fn a_log_whose_files_never_stand_still_is_given_up_and_said_to_keep_changing() {
 
 /// Verifies the log, with a receipt of each of its events, while something is done before operation `nth`; `None` where
 /// there are fewer operations.
-fn meanwhile(
+pub(crate) fn meanwhile(
     disk: &SimulatedDisk,
     receipts: &Receipts,
     nth: u64,

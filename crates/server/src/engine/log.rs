@@ -26,7 +26,7 @@ use crate::error::{ApiError, Code};
 use crate::metrics::LogMetrics;
 use crate::read::stop::{SetOnDrop, Stop};
 use crate::telemetry;
-use crate::unread::Unread;
+use crate::unread::UnreadAnswers;
 
 /// One log: its writer, unless it was refused, and what reads it.
 #[derive(Debug)]
@@ -49,9 +49,8 @@ pub(crate) struct Log {
     reads: Arc<Semaphore>,
     /// Reads of followers under way, bounded for themselves.
     follows: Arc<Semaphore>,
-    /// What was read and is not taken yet, bounded together with that of the other logs.
-    unread: Unread,
-    unread_batches: Unread,
+    /// What is answered and not taken yet, bounded together with that of the other logs.
+    unread: UnreadAnswers,
 }
 
 /// On what a log is, who measures and counts it, and where it is served.
@@ -60,8 +59,7 @@ pub(crate) struct Site {
     /// This machine's files, where `None`.
     pub(crate) storage: Option<Arc<dyn Storage>>,
     pub(crate) metrics: Option<Arc<LogMetrics>>,
-    pub(crate) unread: Unread,
-    pub(crate) unread_batches: Unread,
+    pub(crate) unread: UnreadAnswers,
     /// Where callers reach the service.
     pub(crate) url: Option<String>,
 }
@@ -136,7 +134,6 @@ impl Log {
             reads: Arc::new(Semaphore::new(limits.reads_max)),
             follows: Arc::new(Semaphore::new((limits.reads_max / 4).max(1))),
             unread: site.unread,
-            unread_batches: site.unread_batches,
         })
     }
 
@@ -226,7 +223,7 @@ impl Log {
         &self,
         work: impl FnOnce(&Reader, &Prover) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        self.unread.check()?;
+        self.unread.reads.check()?;
         let Ok(turn) = Arc::clone(&self.reads).try_acquire_owned() else {
             return Err(ApiError::new(
                 Code::TooMany,
@@ -288,14 +285,9 @@ impl Log {
         self.growth.beyond(count).await;
     }
 
-    /// Counts what was read from it.
-    pub(crate) fn unread(&self) -> &Unread {
+    /// Counts what it and the other logs answer.
+    pub(crate) fn unread(&self) -> &UnreadAnswers {
         &self.unread
-    }
-
-    /// Counts what is answered to batches for it.
-    pub(crate) fn unread_batches(&self) -> &Unread {
-        &self.unread_batches
     }
 
     /// Why it takes no appends, if it does not.

@@ -23,7 +23,7 @@ pub(crate) use self::unready::Unready;
 use crate::config::Config;
 use crate::error::{ApiError, Code};
 use crate::metrics::Metrics;
-use crate::unread::{Kind, Unread};
+use crate::unread::UnreadAnswers;
 
 /// Other disks than this machine's, by the names of the logs that are on them.
 pub(crate) type Storages = BTreeMap<String, Arc<dyn Storage>>;
@@ -33,8 +33,7 @@ pub(crate) type Storages = BTreeMap<String, Arc<dyn Storage>>;
 pub(crate) struct Logs {
     by_name: BTreeMap<String, Arc<Log>>,
     default: Arc<Log>,
-    unread: Unread,
-    unread_batches: Unread,
+    unread: UnreadAnswers,
 }
 
 /// Why a log could not be opened at all: not even for reading.
@@ -102,26 +101,20 @@ impl Logs {
         mut storages: Storages,
         url: Option<&str>,
     ) -> Result<Self, LogError> {
-        let unread = Unread::new(Kind::Reads, &config.limits);
-        let unread_batches = Unread::new(Kind::Batches, &config.limits);
+        let unread = UnreadAnswers::new(&config.limits);
         let mut by_name = BTreeMap::new();
         for log in &config.logs {
             let storage = storages.remove(&log.name);
             let metrics = metrics.log(&log.name).cloned();
-            let site = Site {
-                storage,
-                metrics,
-                unread: unread.clone(),
-                unread_batches: unread_batches.clone(),
-                url: url.map(str::to_owned),
-            };
+            let site =
+                Site { storage, metrics, unread: unread.clone(), url: url.map(str::to_owned) };
             by_name.insert(log.name.clone(), Arc::new(Log::open(log, &config.limits, site)?));
         }
         let default = by_name
             .get(&config.default_log)
             .map(Arc::clone)
             .ok_or_else(|| LogError::NoDefault { name: config.default_log.clone() })?;
-        Ok(Self { by_name, default, unread, unread_batches })
+        Ok(Self { by_name, default, unread })
     }
 
     /// The log that a request names; an empty name is the default one.
@@ -139,14 +132,9 @@ impl Logs {
         })
     }
 
-    /// Counts what was read from all of them.
-    pub(crate) fn unread(&self) -> &Unread {
+    /// Counts what they all answer.
+    pub(crate) fn unread(&self) -> &UnreadAnswers {
         &self.unread
-    }
-
-    /// Counts what is answered to batches for all of them.
-    pub(crate) fn unread_batches(&self) -> &Unread {
-        &self.unread_batches
     }
 
     /// All of them, by name.

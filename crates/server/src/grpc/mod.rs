@@ -70,7 +70,7 @@ fn counted<M: Message>(message: M, unread: &Unread) -> Response<M> {
 impl Audit {
     /// An answer with a message that was read and may be large.
     fn read<M: Message>(&self, message: M) -> Response<M> {
-        counted(message, self.service.logs.unread())
+        counted(message, &self.service.logs.unread().reads)
     }
 }
 
@@ -94,7 +94,7 @@ impl AuditService for Audit {
     ) -> Result<Response<v1::AppendBatchResponse>, Status> {
         let caller = caller(&request)?;
         let answer = append::batch(&self.service, &caller, request.into_inner()).await?;
-        Ok(counted(answer, self.service.logs.unread_batches()))
+        Ok(counted(answer, &self.service.logs.unread().batches))
     }
 
     async fn append_stream(
@@ -120,7 +120,7 @@ impl AuditService for Audit {
         let caller = caller(&request)?;
         let found = read::query(&self.service, &caller, request.into_inner())?;
         let mut response = Response::new(found);
-        response.extensions_mut().insert(Counting::encoded(self.service.logs.unread()));
+        response.extensions_mut().insert(Counting::encoded(&self.service.logs.unread().reads));
         Ok(response)
     }
 

@@ -52,7 +52,7 @@ pub(super) async fn consistency(Readable(log): Readable, uri: Uri) -> Result<Res
 }
 
 fn text(body: String, log: &Log) -> Response {
-    let mut response = Response::new(log.unread().counted(body).into());
+    let mut response = Response::new(log.unread().reads.counted(body).into());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, TEXT);
     // Each leads to the newest checkpoint, of which there is soon a newer one.

@@ -98,7 +98,7 @@ impl State {
     fn take(&mut self, page: Page) -> Part {
         let size = page.records.iter().map(|record| record.line.len()).sum();
         self.has_read = true;
-        self.held = self.log.unread().hold(size);
+        self.held = self.log.unread().reads.hold(size);
         self.left -= u64::try_from(page.records.len()).unwrap_or(u64::MAX).min(self.left);
         let stopping = self.service.stopping.is_cancelled();
         match page.next {

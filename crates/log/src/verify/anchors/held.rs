@@ -1,7 +1,8 @@
 //! Holds the log against receipts: each record must be there, with the hash and the timestamp that its receipt says.
 //!
-//! It reads the records themselves, by bisection and then line by line, or, where the log is broken, each line; and of
-//! pruned records their leaves in `tree/0`, which the signed roots cover. Whether records agree with their hashes is for
+//! It reads the records themselves, by bisection and then line by line, or, where the log is broken, each line, in the
+//! segment that should have them and then, for those that nothing there and no leaf tells of, in all; and of pruned records
+//! their leaves in `tree/0`, which the signed roots cover. Whether records agree with their hashes is for
 //! [`walk`](super::super::walk) to say.
 //!
 //! Invariants:
@@ -18,7 +19,7 @@ use super::super::collect::Findings;
 use super::super::count::records;
 use super::super::finding::{Finding, MIXED_UP, Problem};
 use super::super::ground::End;
-use super::super::plan::Plan;
+use super::super::plan::{Plan, Planned};
 use super::super::rows::{HASH_SIZE, Row};
 use super::reading::{Read, Reading};
 use super::receipts::{Kept, Receipts};
@@ -41,6 +42,7 @@ pub(super) fn compare(
         foreign: foreign(receipts, held, out),
         broken: out.has_fault(),
         unreadable: false,
+        astray: Vec::new(),
         shown: Vec::new(),
         told: *told,
     };
@@ -57,18 +59,19 @@ pub(super) fn compare(
         if wanted.is_empty() {
             continue;
         }
-        let Some(segment) = Plan::open(held.ground.storage, held.ground.layout, planned)? else {
-            return Ok(End::Gone);
-        };
-        comparison.unreadable = held.unreadable_in.contains(&index);
-        let is_newest = index + 1 == held.ground.plan.segments.len();
-        let end = held.torn_at.filter(|_| is_newest).unwrap_or(planned.size);
-        let reading = Reading::of(&segment, end.min(segment.size));
-        if !comparison.segment(&planned.name(), reading, wanted)? {
-            return Ok(End::Stopped);
+        let name = planned.name();
+        let end = comparison.open(index, planned, |comparison, reading| {
+            comparison.segment(&name, reading, wanted)
+        })?;
+        if end != End::Complete {
+            return Ok(end);
         }
     }
     comparison.all_absent(all.get(from..).unwrap_or_default());
+    let end = comparison.find_astray()?;
+    if end != End::Complete {
+        return Ok(end);
+    }
     *told = comparison.told;
     for shown in comparison.shown {
         out.add(shown.finding());
@@ -112,6 +115,8 @@ struct Comparison<'a> {
     broken: bool,
     /// Whether it is told that bytes of the segment under way can't be read.
     unreadable: bool,
+    /// Receipts whose records are not in the segment that should have them, of a broken log: by rising seq.
+    astray: Vec<Kept>,
     shown: Vec<Shown>,
     told: Anchoring,
 }
@@ -161,6 +166,24 @@ impl Stood {
 }
 
 impl Comparison<'_> {
+    /// Lets `read` read a segment, the `index`th of the plan; `false` from it is that it was stopped.
+    fn open(
+        &mut self,
+        index: usize,
+        planned: &Planned,
+        read: impl FnOnce(&mut Self, Reading<'_>) -> Result<bool, VerifyError>,
+    ) -> Result<End, VerifyError> {
+        let Held { ground, torn_at, unreadable_in, .. } = self.held;
+        let Some(segment) = Plan::open(ground.storage, ground.layout, planned)? else {
+            return Ok(End::Gone);
+        };
+        self.unreadable = unreadable_in.contains(&index);
+        let is_newest = index + 1 == ground.plan.segments.len();
+        let end = torn_at.filter(|_| is_newest).unwrap_or(planned.size);
+        let whole = read(self, Reading::of(&segment, end.min(segment.size)))?;
+        Ok(if whole { End::Complete } else { End::Stopped })
+    }
+
     /// Compares the receipts of records that one segment should hold. `false` where it was stopped.
     fn segment(
         &mut self,
@@ -199,14 +222,28 @@ impl Comparison<'_> {
 
     /// Compares receipts with their records wherever in the segment these stand: where the walk has found a fault they may
     /// be out of order, a head may be what was changed, and another record may have the number.
-    ///
-    /// What can't be read is for the walk to report, and no error where it did.
     fn wherever(
         &mut self,
         file: &str,
-        mut reading: Reading<'_>,
+        reading: Reading<'_>,
         wanted: &[Kept],
     ) -> Result<bool, VerifyError> {
+        let Some(found) = self.standing(reading, wanted)? else { return Ok(false) };
+        for (kept, found) in wanted.iter().zip(found) {
+            self.line(file, found, kept);
+        }
+        Ok(true)
+    }
+
+    /// What stands in a segment for each of these receipts: what it was given for, or else the first with its number.
+    /// `None` where it was stopped.
+    ///
+    /// What can't be read is for the walk to report, and no error where it did.
+    fn standing(
+        &self,
+        mut reading: Reading<'_>,
+        wanted: &[Kept],
+    ) -> Result<Option<Vec<Option<Stood>>>, VerifyError> {
         let from = wanted.first().map_or(0, |first| first.seq);
         let mut found: Vec<Option<Stood>> = vec![None; wanted.len()];
         while !self.held.progress.is_stopped() {
@@ -216,12 +253,7 @@ impl Comparison<'_> {
                     reading.pass_over();
                     continue;
                 }
-                Ok(None) => {
-                    for (kept, found) in wanted.iter().zip(found) {
-                        self.line(file, found, kept);
-                    }
-                    return Ok(true);
-                }
+                Ok(None) => return Ok(Some(found)),
                 Ok(Some(line)) => line,
             };
             let Some(stood) = Stood::of(&line) else { continue };
@@ -233,7 +265,39 @@ impl Comparison<'_> {
                 }
             }
         }
-        Ok(false)
+        Ok(None)
+    }
+
+    /// Looks in every segment for the records that are not in their own: who moved one to another has not taken it out of
+    /// the log. Only the record that a receipt was given for counts there: another with its number may have it from a bit
+    /// that was flipped.
+    fn find_astray(&mut self) -> Result<End, VerifyError> {
+        for (index, planned) in self.held.ground.plan.segments.iter().enumerate() {
+            if self.astray.is_empty() {
+                break;
+            }
+            let end = self.open(index, planned, |comparison, reading| {
+                let mut astray = std::mem::take(&mut comparison.astray);
+                let Some(found) = comparison.standing(reading, &astray)? else { return Ok(false) };
+                let mut found = found.into_iter();
+                astray.retain(|kept| {
+                    let is_here = found.next().flatten().is_some_and(|stood| stood.is_as(kept));
+                    if is_here {
+                        comparison.cover(kept);
+                    }
+                    !is_here
+                });
+                comparison.astray = astray;
+                Ok(true)
+            })?;
+            if end != End::Complete {
+                return Ok(end);
+            }
+        }
+        for kept in std::mem::take(&mut self.astray) {
+            self.missing(&kept);
+        }
+        Ok(End::Complete)
     }
 
     /// Compares one receipt with its record, where one stands.
@@ -292,21 +356,23 @@ impl Comparison<'_> {
             }
             // The walk has said what became of it.
             Some(leaf) if leaf == expected && self.broken && !beyond => {}
-            leaf => {
-                let mut finding = Finding::new(Problem::ReceiptRecordMissing).record(kept.seq);
-                finding = finding.expected(kept.hash);
-                if beyond {
-                    finding = finding.found(format_args!(
-                        "a log that ends with {}",
-                        records(self.held.next_seq)
-                    ));
-                }
-                if leaf == Some(expected) {
-                    finding = finding.evidence("tree/0 still has its leaf");
-                }
-                self.show(finding, kept);
-            }
+            _ if self.broken => self.astray.push(*kept),
+            _ => self.missing(kept),
         }
+    }
+
+    /// Tells of a receipt whose record is nowhere in the log.
+    fn missing(&mut self, kept: &Kept) {
+        let mut finding = Finding::new(Problem::ReceiptRecordMissing).record(kept.seq);
+        finding = finding.expected(kept.hash);
+        if kept.seq >= self.held.next_seq {
+            let log = format_args!("a log that ends with {}", records(self.held.next_seq));
+            finding = finding.found(log);
+        }
+        if self.leaves.hash(kept.seq) == Ok(leaf_hash(&kept.hash)) {
+            finding = finding.evidence("tree/0 still has its leaf");
+        }
+        self.show(finding, kept);
     }
 
     fn is_foreign(&self, kept: &Kept) -> bool {
@@ -315,6 +381,10 @@ impl Comparison<'_> {
 
     fn hold(&mut self, kept: &Kept) {
         self.told.receipts += 1;
+        self.cover(kept);
+    }
+
+    fn cover(&mut self, kept: &Kept) {
         self.told.covered = self.told.covered.max(Some(kept.seq.saturating_add(1)));
     }
 

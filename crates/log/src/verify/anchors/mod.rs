@@ -3,7 +3,8 @@
 //! Invariants:
 //! - the key that the log itself names is no anchor: whoever rewrites all of it also writes that;
 //! - what can't be compared is said to be so, and never counts as an anchor;
-//! - memory grows with what was given (64 bytes a receipt, and 64 more of a segment's in a broken log), never with the log.
+//! - memory grows with what was given (64 bytes a receipt, and in a broken log 64 more of a segment's, and 128 more of those
+//!   whose records are not in their segment), never with the log.
 //!
 //! A root that was kept is compared where the tree is grown ([`tree`](super::tree)), by way of [`SignedRoots`].
 

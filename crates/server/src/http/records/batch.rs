@@ -18,7 +18,7 @@ use crate::http::records::append::{event, status};
 use crate::http::request::OfLog;
 use crate::service::Service;
 use crate::telemetry;
-use crate::unread::Unread;
+use crate::unread::UnreadAnswers;
 
 pub(super) const JSON_LINES: HeaderValue = HeaderValue::from_static("application/x-ndjson");
 
@@ -41,7 +41,7 @@ pub(super) async fn append(
     for pending in pending {
         outcomes.push(pending.await.map_err(ApiError::from));
     }
-    answer(&outcomes, of.log.unread_batches())
+    answer(&outcomes, of.log.unread())
 }
 
 /// The events of a body, and on which lines they stand.
@@ -108,8 +108,11 @@ struct Failed<'e> {
     error: Problem<'e>,
 }
 
-fn answer(outcomes: &[Result<Receipt, ApiError>], unread: &Unread) -> Result<Response, ApiError> {
-    let mut response = Response::new(unread.counted(lines(outcomes)?).into());
+fn answer(
+    outcomes: &[Result<Receipt, ApiError>],
+    unread: &UnreadAnswers,
+) -> Result<Response, ApiError> {
+    let mut response = Response::new(unread.batches.counted(lines(outcomes)?).into());
     *response.status_mut() = overall(outcomes);
     response.headers_mut().insert(CONTENT_TYPE, JSON_LINES);
     Ok(response)

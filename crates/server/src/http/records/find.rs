@@ -17,7 +17,7 @@ use crate::read::cursor::CURSOR_SIZE_MAX;
 use crate::read::filter::FilterText;
 use crate::read::page::{Page, PageLimit, Range, page};
 use crate::service::Service;
-use crate::unread::Unread;
+use crate::unread::UnreadAnswers;
 
 /// Bytes of lines that one answer has, but for a single larger one.
 pub(in crate::http) const PAGE_SIZE: usize = 1 << 20;
@@ -130,14 +130,14 @@ fn limit(parameters: &Parameters, limit_max: u64) -> Result<u64, ApiError> {
     }
 }
 
-fn answer(uri: &Uri, page: &Page, unread: &Unread) -> Response {
+fn answer(uri: &Uri, page: &Page, unread: &UnreadAnswers) -> Response {
     let size: usize = page.records.iter().map(|record| record.line.len() + 1).sum();
     let mut body = Vec::with_capacity(size);
     for record in &page.records {
         body.extend_from_slice(&record.line);
         body.push(b'\n');
     }
-    let mut response = Response::new(unread.counted(body).into());
+    let mut response = Response::new(unread.reads.counted(body).into());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON_LINES);
     headers.insert(CACHE_CONTROL, CHANGING);

@@ -27,7 +27,7 @@ pub(in crate::http) async fn record(
     let known = tag.as_ref().is_some_and(|tag| is_known(&headers, tag));
     let mut line = stored.line;
     line.push(b'\n');
-    let body = if known { Bytes::new() } else { log.unread().counted(line) };
+    let body = if known { Bytes::new() } else { log.unread().reads.counted(line) };
     let mut response = Response::new(body.into());
     let headers = response.headers_mut();
     // It may be redacted, and nothing here has checked it.

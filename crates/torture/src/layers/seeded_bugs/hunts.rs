@@ -32,6 +32,8 @@ const BESIDE: Try = Try { layer: "schedules", cases: 15_000 };
 const DISK: Try = Try { layer: "simulated-disk", cases: 10_000 };
 /// Those that are staged come first.
 const DEVICE: Try = Try { layer: "failing-device", cases: 24 };
+/// Then those in which strace alone tells that a sync failed.
+const CACHE: Try = Try { layer: "failing-device", cases: 36 };
 const TAMPER: Try = Try { layer: "tamper", cases: 5_000 };
 const TWO: Try = Try { layer: "two-implementations", cases: 100 };
 
@@ -43,6 +45,7 @@ pub(super) const HUNTS: &[Hunt] = &[
     Hunt { bug: Bug::GoesOnAfterHalt, tries: &[SCHEDULES, DISK] },
     Hunt { bug: Bug::SyncUngated, tries: &[BESIDE] },
     Hunt { bug: Bug::BelievesDeadJournal, tries: &[DEVICE] },
+    Hunt { bug: Bug::SwallowsSyncError, tries: &[CACHE] },
     Hunt { bug: Bug::ShortWriteWhole, tries: &[DISK] },
     Hunt { bug: Bug::NoFolderSyncAfterCreate, tries: &[SCHEDULES, DISK] },
     Hunt { bug: Bug::NoFolderSyncAfterRename, tries: &[DISK, SCHEDULES] },

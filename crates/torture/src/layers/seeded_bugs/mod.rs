@@ -22,8 +22,8 @@ pub(crate) const LAYER: Layer = Layer {
     name: "seeded-bugs",
     about: "Bugs are planted in the product, one at a time: a layer must find each.",
     cases: "bugs",
-    short: 37,
-    long: 37,
+    short: 38,
+    long: 38,
     needs: &[],
     run,
 };

@@ -22,13 +22,11 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::Context as _;
-
 use super::block::{
     Appender, Company, Device, FileSystem, Happening, Image, LOG, LoopDevice, Mount, Served, Told,
     check, keep_some, kept, lay,
 };
-use crate::cases;
+use crate::cases::{self, COULD_NOT};
 use crate::layer::{Layer, Outcome};
 use crate::need::Need;
 use crate::plan::Plan;
@@ -68,7 +66,8 @@ fn run(plan: &Plan) -> anyhow::Result<Outcome> {
     let made = AtomicU64::new(0);
     // Each recording has one image at least, so that there are no more recordings than images.
     let recordings = plan.replaying(plan.only.map(|case| case / STRIDE));
-    let mut outcome = cases::run(&recordings, |number, outcome| {
+    let first = |number| number * STRIDE;
+    let mut outcome = cases::run_groups(&recordings, first, |number, outcome| {
         if made.load(Ordering::Relaxed) >= plan.cases {
             return Ok(());
         }
@@ -249,7 +248,10 @@ impl Replay<'_> {
                 let kept = kept(self.plan, Some(&content))?;
                 outcome.violation(case, format!("{}: {error:#}{kept}", what()));
             }
-            mount.unmount().context("after the look")?;
+            if let Err(error) = mount.unmount() {
+                outcome.violation(case, format!("{COULD_NOT}after the look: {error:#}"));
+                return Ok(());
+            }
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use anyhow::bail;
 use crate::args::Args;
 use crate::layer::{Layer, Outcome};
 use crate::layers;
+use crate::need;
 use crate::plan::Plan;
 use crate::show;
 
@@ -50,11 +51,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<bool> {
         told.push(one);
     }
     show::summary(&told);
-    // Where nothing may be skipped, what was skipped is a failure.
-    let strict = std::env::var("CI").is_ok_and(|ci| ci == "true");
     Ok(told.iter().all(|one| match &one.ended {
         Ended::Ran(outcome) => outcome.violations.is_empty(),
-        Ended::Skipped(_) => !strict,
+        Ended::Skipped(_) => !need::is_strict(),
         Ended::CouldNot(_) => false,
     }))
 }

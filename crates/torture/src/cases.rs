@@ -19,6 +19,16 @@ pub(crate) fn run(
     plan: &Plan,
     try_case: impl Fn(u64, &mut Outcome) -> anyhow::Result<()> + Sync,
 ) -> anyhow::Result<Outcome> {
+    run_groups(plan, |case| case, try_case)
+}
+
+/// The same where what is tried at once is a group of cases: a panic and an error are told with the case that `replayed_by`
+/// names, which is one of the group's.
+pub(crate) fn run_groups(
+    plan: &Plan,
+    replayed_by: impl Fn(u64) -> u64 + Sync,
+    try_group: impl Fn(u64, &mut Outcome) -> anyhow::Result<()> + Sync,
+) -> anyhow::Result<Outcome> {
     let (first, end) = plan.only.map_or((0, plan.cases), |case| (case, case + 1));
     let (next, enough) = (AtomicU64::new(first), AtomicBool::new(false));
     // Of a seeded bug one is enough.
@@ -27,16 +37,19 @@ pub(crate) fn run(
     let work = || {
         let mut outcome = Outcome::default();
         while !enough.load(Ordering::Relaxed) {
-            let case = next.fetch_add(1, Ordering::Relaxed);
-            if case >= end {
+            let group = next.fetch_add(1, Ordering::Relaxed);
+            if group >= end {
                 break;
             }
             outcome.cases += 1;
-            match catch_unwind(AssertUnwindSafe(|| try_case(case, &mut outcome))) {
-                Ok(Ok(())) => {}
+            let what = match catch_unwind(AssertUnwindSafe(|| try_group(group, &mut outcome))) {
+                Ok(Ok(())) => None,
                 // What the others found is not thrown away for it.
-                Ok(Err(error)) => outcome.violation(case, format!("{COULD_NOT}{error:#}")),
-                Err(panic) => outcome.violation(case, format!("panicked: {}", text_of(&*panic))),
+                Ok(Err(error)) => Some(format!("{COULD_NOT}{error:#}")),
+                Err(panic) => Some(format!("panicked: {}", text_of(&*panic))),
+            };
+            if let Some(what) = what {
+                outcome.violation(replayed_by(group), what);
             }
             if outcome.violations.len() >= violations_max {
                 enough.store(true, Ordering::Relaxed);
@@ -50,4 +63,26 @@ pub(crate) fn run(
     }
     all.violations.sort_by_key(|violation| violation.case);
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::args::Args;
+
+    #[test]
+    fn an_error_and_a_panic_of_a_group_are_told_with_a_case_that_replays_it() {
+        let plan = Plan::new(&Args::parse_from(["torture"]), 3).unwrap();
+        let try_group = |group, _: &mut Outcome| match group {
+            0 => Ok(()),
+            1 => anyhow::bail!("the file system is lost"),
+            _ => panic!("odd"),
+        };
+        let outcome = run_groups(&plan, |group| group * 10 + 9, try_group).unwrap();
+        let told = outcome.violations.iter().map(|it| (it.case.unwrap(), it.what.as_str()));
+        let expected = [(19, "could not go on: the file system is lost"), (29, "panicked: odd")];
+        assert_eq!(told.collect::<Vec<_>>(), expected);
+    }
 }

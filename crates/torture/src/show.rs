@@ -87,8 +87,10 @@ fn replay(layer: &Layer, plan: &Plan, case: Option<u64>) -> String {
         Some(case) => format!("--case {case}"),
         None => format!("--cases {}", plan.cases),
     };
+    // The long form has cases that the short one has not.
+    let form = if plan.long { " --long" } else { "" };
     let (name, seed) = (layer.name, plan.seed);
-    format!("cargo run --release -p indelible-torture -- {name} --seed {seed} {which}")
+    format!("cargo run --release -p indelible-torture -- {name} --seed {seed}{form} {which}")
 }
 
 fn table(header: &[&str]) -> Table {

@@ -26,12 +26,14 @@
 //! In the next, on XFS, the cache goes with a flush that fails, and strace looks whether the storage under the log says what
 //! the kernel said. Nothing else shows there that it does not: on ext4 the log asks after the journal as well.
 //!
-//! Every other case is a fault, drawn from the seed; which write is the `n`th one depends on the machine, too.
+//! Every other case is a fault, drawn from the seed; which write is the `n`th one depends on the machine, too. One that
+//! comes too late to strike is judged as the others are, and does not count.
 
 mod dropped;
 
 use std::path::Path;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Context as _;
 use indelible::{AuditLog, Event, Verdict};
@@ -80,37 +82,58 @@ pub(crate) const LAYER: Layer = Layer {
 
 fn run(plan: &Plan) -> anyhow::Result<Outcome> {
     let bases: [OnceLock<Vec<u8>>; FileSystem::ALL.len()] = Default::default();
-    cases::run(plan, |case, outcome| {
-        let mut random = plan.random(case);
-        // ext4's turns are the even ones, and XFS's the odd ones.
-        let (turn, fault) = match case {
-            ..STAGED => (case * 2, JOURNAL_FAILS),
-            STAGED..DROPPED => (case * 2 + 1, drops_cache(&mut random)),
-            DROPPED.. => (case, draw(&mut random)),
-        };
-        let file_system = FileSystem::of_turn(turn);
-        let base = bases.get(usize::try_from(turn)? % bases.len()).context("no such turn")?;
-        if base.get().is_none() {
-            let made = file_system.make()?.content()?;
-            base.get_or_init(|| made);
-        }
-        let base = base.get().context("not made")?;
-        let broken = break_under(plan, file_system, base, fault, &mut random)?;
-        let name = file_system.title();
-        outcome.count(format!("{name}: {}", called(fault)), 1);
-        count_staged(file_system, &broken.told, outcome);
-        if !broken.struck {
-            outcome.count("faults that came too late to strike", 1);
-        }
-        let ended = broken.told.refused.clone().or_else(|| broken.told.halted.clone());
-        let ended = ended.unwrap_or_else(|| "noticed nothing".to_owned());
-        let content = broken.content.clone();
-        if let Err(error) = judge(plan, file_system, broken, fault, outcome, &mut random) {
-            let kept = kept(plan, Some(&content))?;
-            outcome.violation(case, format!("{name}, {fault:?} (log: {ended}): {error:#}{kept}"));
+    let struck = AtomicU64::new(0);
+    // A fault that comes too late is none.
+    let mut outcome = cases::run(&plan.with_cases(2 * plan.cases), |case, outcome| {
+        if plan.only.is_some() || struck.load(Ordering::Relaxed) < plan.cases {
+            let has_struck = try_case(plan, &bases, case, outcome)?;
+            struck.fetch_add(u64::from(has_struck), Ordering::Relaxed);
         }
         Ok(())
-    })
+    })?;
+    if plan.only.is_none() {
+        outcome.cases = struck.into_inner();
+    }
+    Ok(outcome)
+}
+
+/// Tries a fault; whether it struck.
+fn try_case(
+    plan: &Plan,
+    bases: &[OnceLock<Vec<u8>>],
+    case: u64,
+    outcome: &mut Outcome,
+) -> anyhow::Result<bool> {
+    let mut random = plan.random(case);
+    // ext4's turns are the even ones, and XFS's the odd ones.
+    let (turn, fault) = match case {
+        ..STAGED => (case * 2, JOURNAL_FAILS),
+        STAGED..DROPPED => (case * 2 + 1, drops_cache(&mut random)),
+        DROPPED.. => (case, draw(&mut random)),
+    };
+    let file_system = FileSystem::of_turn(turn);
+    let base = bases.get(usize::try_from(turn)? % bases.len()).context("no such turn")?;
+    if base.get().is_none() {
+        let made = file_system.make()?.content()?;
+        base.get_or_init(|| made);
+    }
+    let base = base.get().context("not made")?;
+    let broken = break_under(plan, file_system, base, fault, &mut random)?;
+    let (name, has_struck) = (file_system.title(), broken.struck);
+    if has_struck {
+        outcome.count(format!("{name}: {}", called(fault)), 1);
+    } else {
+        outcome.count("faults that came too late to strike, which don't count", 1);
+    }
+    count_staged(file_system, &broken.told, outcome);
+    let ended = broken.told.refused.clone().or_else(|| broken.told.halted.clone());
+    let ended = ended.unwrap_or_else(|| "noticed nothing".to_owned());
+    let content = broken.content.clone();
+    if let Err(error) = judge(plan, file_system, broken, fault, outcome, &mut random) {
+        let kept = kept(plan, Some(&content))?;
+        outcome.violation(case, format!("{name}, {fault:?} (log: {ended}): {error:#}{kept}"));
+    }
+    Ok(has_struck)
 }
 
 /// What is staged: somebody else is told of it, and the log's sync comes next (`block::stage`).

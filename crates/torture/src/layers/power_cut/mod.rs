@@ -12,6 +12,7 @@
 //! was being made. The moment is drawn from the seed, but what the processes do until then depends on the machine. To
 //! replay a cut, the cuts before it in the same life are made too.
 
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -49,25 +50,23 @@ pub(crate) const LAYER: Layer = Layer {
 };
 
 fn run(plan: &Plan) -> anyhow::Result<Outcome> {
-    if let Some(case) = plan.only {
-        // The cuts before it in the same life are made, too.
-        let mut outcome = Outcome::default();
-        let life = Life { plan, file_system: FileSystem::of_turn(case / LIFE), counted: &[] };
-        life.live(case - case % LIFE..case + 1, &mut outcome)?;
-        outcome.cases = 1;
-        return Ok(outcome);
-    }
     // Half of the cuts are of XFS.
     let xfs = Counted { wanted: plan.cases / 2, made: AtomicU64::new(0) };
     let ext4 = Counted { wanted: plan.cases - plan.cases / 2, made: AtomicU64::new(0) };
     // Each life has a cut that counts, or there are no more lives than cuts.
-    let mut outcome = cases::run(&plan.with_cases(2 * plan.cases), |number, outcome| {
+    let lives = plan.with_cases(2 * plan.cases).replaying(plan.only.map(|case| case / LIFE));
+    // The last cut replays the whole life.
+    let last = |number| plan.only.unwrap_or(number * LIFE + LIFE - 1);
+    let mut outcome = cases::run_groups(&lives, last, |number, outcome| {
         let file_system = FileSystem::of_turn(number);
         let counted = if file_system == FileSystem::Xfs { &xfs } else { &ext4 };
-        let first = number * LIFE;
-        Life { plan, file_system, counted: &[counted] }.live(first..first + LIFE, outcome)
+        // Of one that is replayed, none is too many.
+        let counted: &[&Counted] = if plan.only.is_some() { &[] } else { &[counted] };
+        Life { plan, file_system, counted }.live(number * LIFE..=last(number), outcome)
     })?;
-    outcome.cases = xfs.made.into_inner() + ext4.made.into_inner();
+    if plan.only.is_none() {
+        outcome.cases = xfs.made.into_inner() + ext4.made.into_inner();
+    }
     Ok(outcome)
 }
 
@@ -90,7 +89,7 @@ impl Life<'_> {
         self.counted.iter().any(|counted| counted.made.load(Ordering::Relaxed) >= counted.wanted)
     }
 
-    fn live(&self, cuts: std::ops::Range<u64>, outcome: &mut Outcome) -> anyhow::Result<()> {
+    fn live(&self, cuts: RangeInclusive<u64>, outcome: &mut Outcome) -> anyhow::Result<()> {
         if self.is_enough() {
             return Ok(());
         }

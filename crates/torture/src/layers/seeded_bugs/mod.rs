@@ -15,6 +15,7 @@ use self::attempt::{Attempt, Programs};
 use self::hunts::{HUNTS, Hunt, Try};
 use crate::layer::{Layer, Outcome};
 use crate::layers;
+use crate::need;
 use crate::plan::Plan;
 use crate::threads;
 
@@ -70,9 +71,8 @@ fn can_be_hunted(hunt: &Hunt, outcome: &mut Outcome) -> bool {
         layer.needs.iter().find_map(|need| need.missing())
     };
     let lacking: Option<Vec<String>> = hunt.tries.iter().map(lacking).collect();
-    let strict = std::env::var("CI").is_ok_and(|ci| ci == "true");
     match lacking {
-        Some(missing) if !strict => {
+        Some(missing) if !need::is_strict() => {
             outcome.count(
                 format!("{} was not hunted, for want of {}", hunt.name(), missing.join(", ")),
                 1,

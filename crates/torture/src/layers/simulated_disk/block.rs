@@ -17,7 +17,7 @@ use crate::invariants::Sent;
 const BLOCK: usize = 8;
 /// An unsynced write of no more bytes is torn at each of them.
 const TORN_EACH_MAX: usize = 4_096;
-/// A larger one at so many, which are others for another seed.
+/// A larger one at so many, which are others for another seed, unless each is asked for.
 const TORN_SOME: usize = 1_024;
 /// States that a recovery is cut short in: each of its crash points, more than once.
 const RECOVERY_STATES: usize = 96;
@@ -27,6 +27,13 @@ const FAULT_STATES: usize = 6;
 const APART: usize = 1_000_000;
 /// States to draw one from.
 const DRAWN_FROM: usize = 24;
+
+/// Where an unsynced write is torn that is too large to be torn at each byte in little time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Large {
+    AtSome,
+    AtEachByte,
+}
 
 /// States that come from one source.
 #[derive(Clone, Debug)]
@@ -40,8 +47,8 @@ pub(super) struct Block {
 enum Source {
     /// States that are listed of a crash point.
     Listed { moment: usize },
-    /// A file whose unsynced part is torn at each byte, everything else being there.
-    Torn { moment: usize, file: usize },
+    /// A file whose unsynced part is torn at so many places, everything else being there.
+    Torn { moment: usize, file: usize, places: usize },
     /// The recovery of one state, and one append more, stopped at each of its own crash points; without a state, only the
     /// process had died before, and the machine went on.
     Recovery { moment: usize, state: Option<usize> },
@@ -67,8 +74,8 @@ pub(super) struct Case {
     pub(super) violations: Vec<String>,
 }
 
-/// All blocks of a scene, in an order in which each beginning has some of every kind.
-pub(super) fn all(scene: &Scene, rng: &mut Rng) -> Vec<Block> {
+/// All blocks of a scene, in an order in which each beginning has some of every kind. Large writes are torn as `large` says.
+pub(super) fn all(scene: &Scene, large: Large, rng: &mut Rng) -> Vec<Block> {
     let (mut first, mut listed, mut torn, mut recoveries) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (index, moment) in scene.moments.iter().enumerate() {
@@ -76,8 +83,9 @@ pub(super) fn all(scene: &Scene, rng: &mut Rng) -> Vec<Block> {
         first.extend(blocks.next());
         listed.extend(blocks);
         for (file, (_, steps)) in moment.unsynced.iter().enumerate() {
-            let count = if *steps <= TORN_EACH_MAX { steps + 1 } else { TORN_SOME };
-            torn.extend(split(&Source::Torn { moment: index, file }, count));
+            let is_each = *steps <= TORN_EACH_MAX || large == Large::AtEachByte;
+            let places = if is_each { steps + 1 } else { TORN_SOME };
+            torn.extend(split(&Source::Torn { moment: index, file, places }, places));
         }
         let drawn = (0..moment.states.len().min(2)).map(|_| Some(rng.usize(..moment.states.len())));
         for state in drawn.chain([None]).collect::<Vec<_>>() {
@@ -128,6 +136,13 @@ fn split(source: &Source, count: usize) -> impl Iterator<Item = Block> + use<> {
 }
 
 impl Block {
+    /// How many places its file is torn at, and which moment and file that is, where it tears one.
+    #[cfg(test)]
+    pub(super) fn torn_of(&self) -> Option<(usize, usize, usize)> {
+        let Source::Torn { moment, file, places } = self.source else { return None };
+        Some((places, moment, file))
+    }
+
     /// Its cases.
     pub(super) fn cases(&self, scene: &Scene, seed: u64) -> Option<Vec<Case>> {
         let states = self.skip..self.skip + self.count;
@@ -137,10 +152,11 @@ impl Block {
                 let states = moment.states.get(states)?;
                 Some(states.iter().map(|state| moment.case(scene, "crash point", state)).collect())
             }
-            Source::Torn { moment, file } => {
+            Source::Torn { moment, file, places } => {
                 let moment = scene.moments.get(*moment)?;
                 let (path, steps) = moment.unsynced.get(*file)?;
-                states.map(|at| torn(scene, moment, path, *steps, at, seed)).collect()
+                let place = |at| if *places > *steps { at } else { spread(*steps, at, seed) };
+                states.map(|at| torn(scene, moment, path, place(at))).collect()
             }
             Source::Recovery { moment, state } => {
                 recovery(scene, scene.moments.get(*moment)?, *state, states, seed)
@@ -188,15 +204,7 @@ fn short(operation: &indelible::storage::simulated::Operation) -> String {
     format!("operation {} ({:?} of {name}, {})", operation.index, operation.kind, operation.size)
 }
 
-fn torn(
-    scene: &Scene,
-    moment: &Moment,
-    path: &Path,
-    steps: usize,
-    at: usize,
-    seed: u64,
-) -> Option<Case> {
-    let kept = if steps <= TORN_EACH_MAX { at } else { spread(steps, at, seed) };
+fn torn(scene: &Scene, moment: &Moment, path: &Path, kept: usize) -> Option<Case> {
     let state = moment.disk.everything().keeping(path, kept)?;
     Some(moment.case(scene, "torn at each byte", &state))
 }

@@ -1,6 +1,6 @@
 //! Breaks the disk in memory: crashes at every operation, in every recovery from one, and after every failure.
 //!
-//! A workload is played once; its crash points, the crash points of recoveries from them, and the failures of its
+//! A workload is played once, of which the long form tears every write at each byte; its crash points, the crash points of recoveries from them, and the failures of its
 //! operations are the sources of states, each of which is a case. Case by case, every kind comes early.
 
 mod block;
@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use fastrand::Rng;
 
-use self::block::{Block, Case};
+use self::block::{Block, Case, Large};
 use self::memory::Memory;
 use self::scene::Scene;
 use self::workload::Workload;
@@ -66,9 +66,9 @@ struct Staged {
 }
 
 impl Staged {
-    fn new(workload: Workload, rng: &mut Rng) -> anyhow::Result<Self> {
+    fn new(workload: Workload, large: Large, rng: &mut Rng) -> anyhow::Result<Self> {
         let scene = Scene::play(workload, rng.u64(..))?;
-        let blocks = block::all(&scene, rng);
+        let blocks = block::all(&scene, large, rng);
         let ends = blocks.iter().scan(0, |end, block| {
             *end += u64::try_from(block.count).unwrap_or(0);
             Some(*end)
@@ -91,7 +91,8 @@ impl Staged {
 
 impl<'a> Bench<'a> {
     fn new(plan: &'a Plan) -> anyhow::Result<Self> {
-        let fixed = Staged::new(Workload::fixed(), &mut plan.random(0))?;
+        let large = if plan.long { Large::AtEachByte } else { Large::AtSome };
+        let fixed = Staged::new(Workload::fixed(), large, &mut plan.random(0))?;
         Ok(Self {
             plan,
             fixed: Arc::new(fixed),
@@ -138,7 +139,7 @@ impl<'a> Bench<'a> {
         let staged = self.random.get((number, 0), || {
             let mut rng = self.plan.random(number);
             let workload = Workload::random(&mut rng);
-            Staged::new(workload, &mut rng)
+            Staged::new(workload, Large::AtSome, &mut rng)
         })?;
         let state = beyond % STATES_OF_RANDOM % staged.count().max(1);
         Ok((number, staged, state))

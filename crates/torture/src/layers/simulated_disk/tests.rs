@@ -7,7 +7,11 @@ use indelible::storage::simulated::OperationKind;
 use super::*;
 
 fn fixed() -> Staged {
-    Staged::new(Workload::fixed(), &mut Rng::with_seed(1)).unwrap()
+    staged(Large::AtSome)
+}
+
+fn staged(large: Large) -> Staged {
+    Staged::new(Workload::fixed(), large, &mut Rng::with_seed(1)).unwrap()
 }
 
 #[test]
@@ -62,4 +66,23 @@ fn random_workloads_are_played_without_a_failure() {
         let scene = Scene::play(workload, seed).unwrap();
         assert_eq!(scene.violations, [""; 0], "seed {seed}: {:?}", scene.workload);
     }
+}
+
+#[test]
+fn the_long_form_tears_each_unsynced_write_of_the_fixed_workload_at_each_byte() {
+    let staged = staged(Large::AtEachByte);
+    let unsynced = staged.scene.moments.iter().flat_map(|moment| &moment.unsynced);
+    let expected: usize = unsynced.map(|(_, steps)| steps + 1).sum();
+    let torn: Vec<_> = staged.blocks.iter().filter(|block| block.torn_of().is_some()).collect();
+    assert_eq!(torn.iter().map(|block| block.count).sum::<usize>(), expected);
+    // Of the largest, each place once, up to its end.
+    let mut places = BTreeSet::new();
+    let largest = torn.iter().filter_map(|block| block.torn_of()).max().unwrap();
+    for block in torn.iter().filter(|block| block.torn_of() == Some(largest)) {
+        let cases = block.cases(&staged.scene, 1).unwrap();
+        places.extend(cases.into_iter().map(|case| case.what));
+    }
+    assert_eq!(places.len(), largest.0);
+    assert!(largest.0 > 30_000, "{largest:?}");
+    assert!(staged.count() < LAYER.long, "{}", staged.count());
 }

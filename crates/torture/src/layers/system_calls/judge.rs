@@ -24,7 +24,6 @@ pub(super) fn run(
     binary: &Path,
     case: &Case<'_>,
     place: &Path,
-    number: u64,
     outcome: &mut Outcome,
 ) -> anyhow::Result<bool> {
     command::copy(&case.scenario.template, place)?;
@@ -46,9 +45,9 @@ pub(super) fn run(
         },
         1,
     );
-    after.state(number)?;
+    after.state()?;
     for what in after.found {
-        outcome.violation(number, format!("{}: {what}", case.text()));
+        outcome.violation(case.id(), format!("{}: {what}", case.text()));
     }
     Ok(met)
 }
@@ -124,7 +123,7 @@ impl After<'_> {
     }
 
     /// The log is as it should be, whoever looks first.
-    fn state(&mut self, number: u64) -> anyhow::Result<()> {
+    fn state(&mut self) -> anyhow::Result<()> {
         let scenario = self.case.scenario;
         let audit = self.place.join("audit");
         let kept = self.keep()?;
@@ -159,7 +158,8 @@ impl After<'_> {
         if audit.exists() && scenario.creates() && self.ended.code == Some(0) {
             sent.created();
         }
-        let command_first = number % 2 == 1 || scenario.creates() || scenario.name == "repair";
+        let command_first =
+            self.case.id() % 2 == 1 || scenario.creates() || scenario.name == "repair";
         if command_first {
             self.again(&mut sent)?;
             self.check(&sent)?;

@@ -10,7 +10,8 @@
 //! It is run on an ext4 of its own, in memory, where it may make one: only there does the log ask after each sync whether the
 //! journal is there.
 //!
-//! A fault meets the n-th call of a name on a path in *each* thread, as strace counts them.
+//! A fault meets the n-th call of a name on a path in *each* thread, as strace counts them. The number of a case is made from
+//! its scenario, call and fault: it replays these, whatever other calls there are.
 
 mod calls;
 mod ground;
@@ -21,7 +22,7 @@ mod template;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 
 use self::calls::{Call, Calls, Fault};
 use self::ground::Ground;
@@ -37,12 +38,14 @@ pub(crate) const LAYER: Layer = Layer {
             acknowledged is lost, and what is said is true.",
     cases: "runs",
     short: SHORT,
-    long: 20_000,
+    long: LONG,
     needs: &[Need::Program("strace")],
     run,
 };
 
 const SHORT: u64 = 2_000;
+/// More than there are calls and faults: all of them are tried.
+const LONG: u64 = 30_000;
 /// How often a call that changes something is waited for: how many groups the writer makes, and so how often it writes and
 /// syncs, depends on how threads meet.
 const TRIES: usize = 20;
@@ -72,14 +75,18 @@ fn run(plan: &Plan) -> anyhow::Result<Outcome> {
     let pairs = u64::try_from(bench.all.len())?;
     let asks = bench.all.iter().filter(|case| case.asks_after_the_journal()).count();
     let asks = u64::try_from(asks)?;
+    ensure!(pairs <= LONG, "{pairs} calls and faults: the long form would not try all");
     let always = bench.all.iter().filter(|case| case.is_always_tried()).count();
     ensure!(
         u64::try_from(always)? <= SHORT,
         "{always} runs must always be made: {SHORT} are too few"
     );
-    let mut outcome = cases::run(&plan.with_cases(pairs), |number, outcome| {
-        let case = usize::try_from(number).ok().and_then(|number| bench.all.get(number));
-        case.map_or(Ok(()), |case| bench.try_case(number, case, outcome))
+    let replayed = plan.only.map(|id| place_of(&bench.all, id)).transpose()?;
+    let at = |place| usize::try_from(place).ok().and_then(|place: usize| bench.all.get(place));
+    let id_at = |place| at(place).map_or(0, Case::id);
+    let all = plan.with_cases(pairs).replaying(replayed);
+    let mut outcome = cases::run_groups(&all, id_at, |place, outcome| {
+        at(place).map_or(Ok(()), |case| bench.try_case(case, outcome))
     })?;
     // A run in which the call never came tells nothing.
     outcome.cases = bench.met.into_inner();
@@ -107,6 +114,15 @@ fn all<'a>(listed: &'a [(&'a Scenario, Calls)], seed: u64) -> Vec<Case<'a>> {
     all
 }
 
+/// The place of the case with this id among all.
+fn place_of(all: &[Case<'_>], id: u64) -> anyhow::Result<u64> {
+    let place = all.iter().position(|case| case.id() == id);
+    let place = place.context(
+        "no such call was made this time: some come only as threads meet, so try it again",
+    )?;
+    Ok(u64::try_from(place)?)
+}
+
 /// What all cases share.
 struct Bench<'a> {
     plan: &'a Plan,
@@ -118,14 +134,15 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    fn try_case(&self, number: u64, case: &Case<'_>, outcome: &mut Outcome) -> anyhow::Result<()> {
+    fn try_case(&self, case: &Case<'_>, outcome: &mut Outcome) -> anyhow::Result<()> {
+        let id = case.id();
         if self.plan.only.is_none() && self.met.load(Ordering::Relaxed) >= self.plan.cases {
             return Ok(());
         }
         let tries = if case.is_always_tried() { TRIES } else { 1 };
         for _ in 0..tries {
-            let place = self.root.join(format!("case-{number}"));
-            let met = judge::run(&self.binary, case, &place, number, outcome)?;
+            let place = self.root.join(format!("case-{id}"));
+            let met = judge::run(&self.binary, case, &place, outcome)?;
             if !(met && self.plan.keep) {
                 std::fs::remove_dir_all(&place)?;
             }
@@ -147,7 +164,7 @@ impl Bench<'_> {
         }
         if !(case.is_always_tried() && case.is_steady) {
         } else if case.call.nth == 1 {
-            outcome.violation(number, format!("{}: it did not come in {tries} tries", case.text()));
+            outcome.violation(id, format!("{}: it did not come in {tries} tries", case.text()));
         } else {
             outcome.count("calls that change something, of which there were fewer in each try", 1);
         }
@@ -168,17 +185,63 @@ impl Case<'_> {
 
     /// Its place among all, by what it is and the seed.
     fn order(&self, seed: u64) -> u64 {
+        fastrand::Rng::with_seed(self.id() ^ seed).u64(..)
+    }
+
+    /// What it is replayed by: by what it is alone, since a trace may have a call more or less each time.
+    fn id(&self) -> u64 {
         let text = format!("{} {:?} {}", self.scenario.name, self.call.key(), self.fault.name());
         // FNV-1a: the same on every machine and of every version.
-        let mixed = text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
-        fastrand::Rng::with_seed(mixed ^ seed).u64(..)
+        // Short enough to be typed, and long enough that no two of them meet.
+        hash >> 20
     }
 
     fn text(&self) -> String {
         let Call { name, path, nth, .. } = self.call;
         let (scenario, fault) = (self.scenario.name, self.fault.name());
         format!("{scenario}: {fault} at {name} {nth} on {path}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn calls(names: &[&str]) -> Calls {
+        let call = |name: &&str| Call {
+            name: (*name).to_owned(),
+            path: "audit".to_owned(),
+            nth: 1,
+            creates: false,
+        };
+        Calls { steady: names.iter().map(call).collect(), passing: Vec::new() }
+    }
+
+    #[test]
+    fn a_case_is_replayed_by_what_it_is_whatever_other_calls_there_are() {
+        let scenario = Scenario {
+            name: "append",
+            template: PathBuf::new(),
+            args: Vec::new(),
+            key: None,
+            receipts: Vec::new(),
+            events: Vec::new(),
+            sent_before: false,
+        };
+        let few = [(&scenario, calls(&["write", "fsync"]))];
+        let more = [(&scenario, calls(&["rename", "write", "open", "fsync", "close"]))];
+        let (few, more) = (all(&few, 1), all(&more, 1));
+        for case in &few {
+            let place = usize::try_from(place_of(&more, case.id()).unwrap()).unwrap();
+            assert_eq!(more[place].text(), case.text());
+        }
+        let ids: BTreeSet<u64> = more.iter().map(Case::id).collect();
+        assert_eq!(ids.len(), more.len());
+        assert!(place_of(&few, 7).is_err());
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn compare(
             continue;
         }
         let name = planned.name();
-        let end = comparison.open(index, planned, |comparison, reading| {
+        let end = comparison.read_in(index, planned, |comparison, reading| {
             comparison.segment(&name, reading, wanted)
         })?;
         if end != End::Complete {
@@ -167,7 +167,7 @@ impl Stood {
 
 impl Comparison<'_> {
     /// Lets `read` read a segment, the `index`th of the plan; `false` from it is that it was stopped.
-    fn open(
+    fn read_in(
         &mut self,
         index: usize,
         planned: &Planned,
@@ -237,15 +237,32 @@ impl Comparison<'_> {
 
     /// What stands in a segment for each of these receipts: what it was given for, or else the first with its number.
     /// `None` where it was stopped.
+    fn standing(
+        &self,
+        reading: Reading<'_>,
+        wanted: &[Kept],
+    ) -> Result<Option<Vec<Option<Stood>>>, VerifyError> {
+        let mut found: Vec<Option<Stood>> = vec![None; wanted.len()];
+        let whole = self.each(reading, wanted, |index, kept, stood| {
+            if let Some(found) = found.get_mut(index).filter(|it| it.is_none() || stood.is_as(kept))
+            {
+                *found = Some(*stood);
+            }
+        })?;
+        Ok(whole.then_some(found))
+    }
+
+    /// Gives each line of a segment that has the number of one of these receipts, with which of them it is. `false` where it
+    /// was stopped.
     ///
     /// What can't be read is for the walk to report, and no error where it did.
-    fn standing(
+    fn each(
         &self,
         mut reading: Reading<'_>,
         wanted: &[Kept],
-    ) -> Result<Option<Vec<Option<Stood>>>, VerifyError> {
+        mut stands: impl FnMut(usize, &Kept, &Stood),
+    ) -> Result<bool, VerifyError> {
         let from = wanted.first().map_or(0, |first| first.seq);
-        let mut found: Vec<Option<Stood>> = vec![None; wanted.len()];
         while !self.held.progress.is_stopped() {
             let line = match reading.next_line(from) {
                 Err(failure) if !self.unreadable => return Err(failure.into()),
@@ -253,49 +270,45 @@ impl Comparison<'_> {
                     reading.pass_over();
                     continue;
                 }
-                Ok(None) => return Ok(Some(found)),
+                Ok(None) => return Ok(true),
                 Ok(Some(line)) => line,
             };
             let Some(stood) = Stood::of(&line) else { continue };
             let of_it = before(wanted, stood.seq)..before(wanted, stood.seq.saturating_add(1));
-            let found = found.get_mut(of_it.clone()).into_iter().flatten();
-            for (kept, found) in wanted.get(of_it).into_iter().flatten().zip(found) {
-                if found.is_none() || stood.is_as(kept) {
-                    *found = Some(stood);
-                }
+            for (index, kept) in of_it.clone().zip(wanted.get(of_it).into_iter().flatten()) {
+                stands(index, kept, &stood);
             }
         }
-        Ok(None)
+        Ok(false)
     }
 
     /// Looks in every segment for the records that are not in their own: who moved one to another has not taken it out of
     /// the log. Only the record that a receipt was given for counts there: another with its number may have it from a bit
-    /// that was flipped.
+    /// that was flipped. Such a receipt covers nothing.
     fn find_astray(&mut self) -> Result<End, VerifyError> {
+        let astray = std::mem::take(&mut self.astray);
+        let (mut left, mut is_there) = (astray.len(), vec![false; astray.len()]);
         for (index, planned) in self.held.ground.plan.segments.iter().enumerate() {
-            if self.astray.is_empty() {
+            if left == 0 {
                 break;
             }
-            let end = self.open(index, planned, |comparison, reading| {
-                let mut astray = std::mem::take(&mut comparison.astray);
-                let Some(found) = comparison.standing(reading, &astray)? else { return Ok(false) };
-                let mut found = found.into_iter();
-                astray.retain(|kept| {
-                    let is_here = found.next().flatten().is_some_and(|stood| stood.is_as(kept));
-                    if is_here {
-                        comparison.cover(kept);
+            let end = self.read_in(index, planned, |comparison, reading| {
+                comparison.each(reading, &astray, |index, kept, stood| {
+                    let is_there = is_there.get_mut(index).filter(|there| !**there);
+                    if let Some(is_there) = is_there.filter(|_| stood.is_as(kept)) {
+                        *is_there = true;
+                        left -= 1;
                     }
-                    !is_here
-                });
-                comparison.astray = astray;
-                Ok(true)
+                })
             })?;
             if end != End::Complete {
                 return Ok(end);
             }
         }
-        for kept in std::mem::take(&mut self.astray) {
-            self.missing(&kept);
+        for (kept, is_there) in astray.iter().zip(is_there) {
+            if !is_there {
+                self.missing(kept);
+            }
         }
         Ok(End::Complete)
     }
@@ -381,10 +394,6 @@ impl Comparison<'_> {
 
     fn hold(&mut self, kept: &Kept) {
         self.told.receipts += 1;
-        self.cover(kept);
-    }
-
-    fn cover(&mut self, kept: &Kept) {
         self.told.covered = self.told.covered.max(Some(kept.seq.saturating_add(1)));
     }
 

@@ -3,8 +3,8 @@
 //! Invariants:
 //! - the key that the log itself names is no anchor: whoever rewrites all of it also writes that;
 //! - what can't be compared is said to be so, and never counts as an anchor;
-//! - memory grows with what was given (64 bytes a receipt, and in a broken log 64 more of a segment's, and 128 more of those
-//!   whose records are not in their segment), never with the log.
+//! - memory grows with what was given (64 bytes a receipt; in a broken log some 70 more for each of one segment's, and twice 64
+//!   for each whose record is not in its segment), never with the log.
 //!
 //! A root that was kept is compared where the tree is grown ([`tree`](super::tree)), by way of [`SignedRoots`].
 

@@ -217,11 +217,16 @@ mod tests {
     use std::path::Path;
     use std::sync::{Arc, mpsc};
     use std::thread;
+    use std::time::Duration;
 
     use super::{Gate, SyncGate};
     use crate::storage::simulated::{FaultPlan, OperationKind, SimulatedDisk};
     use crate::storage::{Privacy, Storage as _, StorageFile};
     use crate::sync::lock;
+
+    /// Ten seconds, for a thread to come to the gate.
+    const LOOKS: u32 = 10_000;
+    const PAUSE: Duration = Duration::from_millis(1);
 
     fn file(gate: &SyncGate, name: &str) -> Box<dyn StorageFile> {
         gate.create_new(&Path::new("/").join(name), Privacy::Group).unwrap()
@@ -270,9 +275,8 @@ mod tests {
                 scope.spawn(|| {
                     gate.pass(path, || second.send("waited").map_err(std::io::Error::other))
                 });
-                while lock(&gate.turns).drawn < 3 {
-                    thread::yield_now();
-                }
+                let mut looks = (0..LOOKS).inspect(|_| thread::sleep(PAUSE));
+                assert!(looks.any(|_| lock(&gate.turns).drawn == 3), "nobody waits");
                 Ok(())
             })
             .unwrap();

@@ -3,6 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use anyhow::{bail, ensure};
+
 use crate::layer::Outcome;
 use crate::plan::Plan;
 use crate::threads::{self, text_of};
@@ -65,6 +67,25 @@ pub(crate) fn run_groups(
     Ok(all)
 }
 
+/// Does `work`; a panic of it is an error that says so.
+pub(crate) fn caught<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(ended) => ended,
+        Err(panic) => bail!("panicked: {}", text_of(&*panic)),
+    }
+}
+
+/// The outcome of a layer of which not all that was tried counts: so many did. Too few are an error, where nothing was found.
+pub(crate) fn counted(plan: &Plan, mut outcome: Outcome, count: u64) -> anyhow::Result<Outcome> {
+    if plan.only.is_some() {
+        return Ok(outcome);
+    }
+    let is_enough = count >= plan.cases || !outcome.violations.is_empty();
+    ensure!(is_enough, "only {count} count of what was tried, and {} were to", plan.cases);
+    outcome.cases = count;
+    Ok(outcome)
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
@@ -84,5 +105,24 @@ mod tests {
         let told = outcome.violations.iter().map(|it| (it.case.unwrap(), it.what.as_str()));
         let expected = [(19, "could not go on: the file system is lost"), (29, "panicked: odd")];
         assert_eq!(told.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_panic_is_an_error_of_what_was_done() {
+        let done: anyhow::Result<u8> = caught(|| panic!("odd"));
+        assert_eq!(done.unwrap_err().to_string(), "panicked: odd");
+        assert_eq!(caught(|| Ok(7)).unwrap(), 7);
+    }
+
+    #[test]
+    fn too_few_that_count_are_an_error_unless_something_was_found_or_one_is_replayed() {
+        let plan = Plan::new(&Args::parse_from(["torture"]), 3).unwrap();
+        assert_eq!(counted(&plan, Outcome::default(), 4).unwrap().cases, 4);
+        let told = counted(&plan, Outcome::default(), 2).unwrap_err().to_string();
+        assert_eq!(told, "only 2 count of what was tried, and 3 were to");
+        let mut found = Outcome::default();
+        found.violation(1, "lost");
+        assert_eq!(counted(&plan, found, 2).unwrap().cases, 2);
+        assert_eq!(counted(&plan.replaying(Some(7)), Outcome::default(), 0).unwrap().cases, 0);
     }
 }

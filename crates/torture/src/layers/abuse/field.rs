@@ -76,9 +76,9 @@ impl<'a> Field<'a> {
             .violation(None, format!("no connection of {FLOODS_MAX} floods is told of the limit"));
     }
 
-    /// Whether one of them was told that there are too many.
+    /// Whether one of them was told that there are too many; if not, none of them counts.
     fn flood_once(&self, outcome: &mut Outcome) -> bool {
-        let mut is_told = false;
+        let (mut is_told, mut hung_up) = (false, 0);
         let mut held = Vec::new();
         for _ in 0..CONNECTIONS_MAX + BEYOND {
             match self.connect() {
@@ -98,15 +98,16 @@ impl<'a> Field<'a> {
                     outcome.violation(None, format!("one too many gets {}", answer.status));
                 }
                 // It may be reset before its answer is read, or have its turn and be hung up on.
-                Err(error) if is_hung_up(&error) => {
-                    outcome.count("connections beyond the limit, hung up on", 1);
-                }
+                Err(error) if is_hung_up(&error) => hung_up += 1,
                 Err(error) => {
                     outcome.violation(None, format!("one too many is not refused: {error}"));
                 }
             }
         }
         drop(held);
+        if is_told {
+            outcome.count("connections beyond the limit, hung up on", hung_up);
+        }
         if let Err(what) = self.taken_again() {
             outcome.violation(None, format!("after a flood: {what}"));
         }

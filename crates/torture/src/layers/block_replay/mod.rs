@@ -69,7 +69,7 @@ fn run(plan: &Plan) -> anyhow::Result<Outcome> {
     // Each recording has one image at least, so that there are no more recordings than images.
     let recordings = plan.replaying(plan.only.map(|case| case / STRIDE));
     let first = |number| number * STRIDE;
-    let mut outcome = cases::run_groups(&recordings, first, |number, outcome| {
+    let outcome = cases::run_groups(&recordings, first, |number, outcome| {
         let turn = usize::try_from(number)?;
         // Large recordings make the images up before each file system had its turn.
         let had_turns = turn >= TURNS.len() || plan.cases < SHORT;
@@ -83,8 +83,7 @@ fn run(plan: &Plan) -> anyhow::Result<Outcome> {
         let replay = Replay { plan, recording: &recording, number, only, made: &made };
         replay.run(outcome)
     })?;
-    outcome.cases = made.into_inner();
-    Ok(outcome)
+    cases::counted(plan, outcome, made.into_inner())
 }
 
 /// What came to a device, and what it held before.
@@ -248,7 +247,8 @@ impl Replay<'_> {
             // The next image must hear nothing of what this one comes to.
             let mut own = told.clone();
             own.go_on();
-            let checked = check(&mount.path().join(LOG), &mut own, &mut random, outcome);
+            let log = mount.path().join(LOG);
+            let checked = cases::caught(|| check(&log, &mut own, &mut random, outcome));
             if let Err(error) = checked {
                 let kept = kept(self.plan, Some(&content))?;
                 outcome.violation(case, format!("{}: {error:#}{kept}", what()));

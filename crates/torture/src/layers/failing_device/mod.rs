@@ -84,17 +84,14 @@ fn run(plan: &Plan) -> anyhow::Result<Outcome> {
     let bases: [OnceLock<Vec<u8>>; FileSystem::ALL.len()] = Default::default();
     let struck = AtomicU64::new(0);
     // A fault that comes too late is none.
-    let mut outcome = cases::run(&plan.with_cases(2 * plan.cases), |case, outcome| {
+    let outcome = cases::run(&plan.with_cases(2 * plan.cases), |case, outcome| {
         if plan.only.is_some() || struck.load(Ordering::Relaxed) < plan.cases {
             let has_struck = try_case(plan, &bases, case, outcome)?;
             struck.fetch_add(u64::from(has_struck), Ordering::Relaxed);
         }
         Ok(())
     })?;
-    if plan.only.is_none() {
-        outcome.cases = struck.into_inner();
-    }
-    Ok(outcome)
+    cases::counted(plan, outcome, struck.into_inner())
 }
 
 /// Tries a fault; whether it struck.

@@ -57,17 +57,14 @@ fn run(plan: &Plan) -> anyhow::Result<Outcome> {
     let lives = plan.with_cases(2 * plan.cases).replaying(plan.only.map(|case| case / LIFE));
     // The last cut replays the whole life.
     let last = |number| plan.only.unwrap_or(number * LIFE + LIFE - 1);
-    let mut outcome = cases::run_groups(&lives, last, |number, outcome| {
+    let outcome = cases::run_groups(&lives, last, |number, outcome| {
         let file_system = FileSystem::of_turn(number);
         let counted = if file_system == FileSystem::Xfs { &xfs } else { &ext4 };
         // Of one that is replayed, none is too many.
         let counted: &[&Counted] = if plan.only.is_some() { &[] } else { &[counted] };
         Life { plan, file_system, counted }.live(number * LIFE..=last(number), outcome)
     })?;
-    if plan.only.is_none() {
-        outcome.cases = xfs.made.into_inner() + ext4.made.into_inner();
-    }
-    Ok(outcome)
+    cases::counted(plan, outcome, xfs.made.into_inner() + ext4.made.into_inner())
 }
 
 /// Cuts that count, of one kind of file system.

@@ -1,7 +1,8 @@
 //! Breaks the disk in memory: crashes at every operation, in every recovery from one, and after every failure.
 //!
-//! A workload is played once, of which the long form tears every write at each byte; its crash points, the crash points of recoveries from them, and the failures of its
-//! operations are the sources of states, each of which is a case. Case by case, every kind comes early.
+//! A workload is played once. Its crash points, the crash points of recoveries from them, and the failures of its operations
+//! are the sources of states, each of which is a case. Case by case, every kind comes early. The long form tears what was not
+//! synced at each byte.
 
 mod block;
 mod fault;

@@ -19,6 +19,7 @@ mod judge;
 mod scenarios;
 mod template;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -44,7 +45,7 @@ pub(crate) const LAYER: Layer = Layer {
 };
 
 const SHORT: u64 = 2_000;
-/// More than there are calls and faults: all of them are tried.
+/// More than there are calls and faults (some 22,000): all of them are tried.
 const LONG: u64 = 30_000;
 /// How often a call that changes something is waited for: how many groups the writer makes, and so how often it writes and
 /// syncs, depends on how threads meet.
@@ -80,6 +81,11 @@ fn run(plan: &Plan) -> anyhow::Result<Outcome> {
     ensure!(
         u64::try_from(always)? <= SHORT,
         "{always} runs must always be made: {SHORT} are too few"
+    );
+    let ids: BTreeSet<u64> = bench.all.iter().map(Case::id).collect();
+    ensure!(
+        ids.len() == bench.all.len(),
+        "two calls and faults would be replayed by the same number"
     );
     let replayed = plan.only.map(|id| place_of(&bench.all, id)).transpose()?;
     let at = |place| usize::try_from(place).ok().and_then(|place: usize| bench.all.get(place));
@@ -118,7 +124,8 @@ fn all<'a>(listed: &'a [(&'a Scenario, Calls)], seed: u64) -> Vec<Case<'a>> {
 fn place_of(all: &[Case<'_>], id: u64) -> anyhow::Result<u64> {
     let place = all.iter().position(|case| case.id() == id);
     let place = place.context(
-        "no such call was made this time: some come only as threads meet, so try it again",
+        "no such call was made this time: some come only as threads meet, so try it again; those that ask after the journal \
+         of ext4 don't come with --keep",
     )?;
     Ok(u64::try_from(place)?)
 }
@@ -208,8 +215,6 @@ impl Case<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     fn calls(names: &[&str]) -> Calls {

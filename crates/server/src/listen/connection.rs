@@ -34,6 +34,11 @@ const STREAM_WINDOW_SIZE: u32 = 64 << 10;
 /// may fill the windows of two streams at once, it is 16 times a stream's, and not twice.
 const CONNECTION_WINDOW_SIZE: u32 = 16 * STREAM_WINDOW_SIZE;
 
+const _: () = {
+    let (event, streams) = (64, 2);
+    assert!(streams * (STREAM_WINDOW_SIZE / event) * (256 - event) <= CONNECTION_WINDOW_SIZE / 2);
+};
+
 /// Bytes of one stream's answer that wait for the client.
 const SEND_BUFFER_SIZE: usize = 64 << 10;
 

@@ -12,6 +12,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 use tonic::{Code, Streaming};
 
+use crate::raw::{DATA, Frame, GOAWAY, Raw};
 use crate::support::{Running, assert_refused, event};
 
 fn item(request_id: u64, event: v1::Event) -> v1::AppendStreamRequest {
@@ -263,7 +264,7 @@ async fn what_is_no_message_ends_the_stream_after_the_answers_to_those_before_it
 
 /// As clients send that make a frame of each message, and send on for as long as a stream's window lets them.
 #[tokio::test(flavor = "multi_thread")]
-async fn small_items_in_a_frame_each_are_all_answered_however_many_come_at_once() {
+async fn small_items_in_a_frame_each_that_fill_the_windows_of_two_streams_are_all_answered() {
     const ITEMS: u64 = 4_000;
     let running = Running::start().await;
     let socket = TcpStream::connect(running.address()).await.unwrap();
@@ -304,4 +305,33 @@ async fn small_items_in_a_frame_each_are_all_answered_however_many_come_at_once(
     drop(connection);
     driver.await.unwrap().unwrap();
     assert_eq!(running.stop_and_verify().await.records, 2 * ITEMS + 1);
+}
+
+/// Of what is not read only so much may be in small frames: three streams whose answers nobody takes, and which so are not
+/// read on, have more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_on_which_too_many_small_items_wait_unread_is_ended() {
+    const ENHANCE_YOUR_CALM: u32 = 11;
+    let running = Running::start_with(|config| config.limits.stream_in_flight_max = 1).await;
+    // Streams have no window for answers.
+    let mut raw = Raw::connect_http2(running.address(), &[(4, 0)]).await;
+    for stream in [1, 3, 5] {
+        let [head, _] = Frame::call(stream, "AppendStream", &[]);
+        let mut frames = vec![head];
+        for n in 0..1_000 {
+            let message = item(n, event("tool.call:read_file.begin")).encode_to_vec();
+            let mut body = vec![0];
+            body.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
+            body.extend(message);
+            frames.push(Frame::new(DATA, 0, stream, body));
+        }
+        raw.send_frames(&frames).await;
+    }
+    let mut goaway = raw.frame(GOAWAY, 0).await;
+    goaway.payload.truncate(8);
+    assert_eq!(goaway.error(), ENHANCE_YOUR_CALM);
+    // Others are served as before.
+    let request = v1::AppendRequest { log: String::new(), event: Some(event("after")) };
+    running.client().await.append(request).await.unwrap();
+    running.stop_and_verify().await;
 }

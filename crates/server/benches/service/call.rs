@@ -3,19 +3,47 @@
 //! Where a client shares the processors with the server whose latency it measures, what it takes of them is measured too:
 //! tonic's has two queues and two tasks in front of each connection.
 
-use bytes::Bytes;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
 use h2::client::{ResponseFuture, SendRequest};
-use http::{Request, StatusCode, Uri};
+use http::{HeaderMap, Request, Uri};
 use indelible_server::proto::v1;
 use prost::Message as _;
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
 use crate::Failure;
 use crate::child::Child;
-use crate::load::event;
+use crate::load::{self, event};
 
 /// Whether it is compressed, and its length in four bytes: what gRPC puts in front of each message.
 const PREFIX_SIZE: usize = 5;
+
+/// Unary appends, each sent as soon as the one before it is answered: how many a second.
+pub(crate) async fn unary(
+    server: &Child,
+    connections: usize,
+    in_flight: usize,
+    time: Duration,
+) -> Result<f64, Failure> {
+    let (mut tasks, began) = (JoinSet::<Result<u64, Failure>>::new(), Instant::now());
+    for _ in 0..connections {
+        let caller = Caller::connect(server).await?;
+        for _ in 0..in_flight {
+            let caller = caller.clone();
+            tasks.spawn(async move {
+                let mut count = 0;
+                while began.elapsed() < time {
+                    caller.append().await?.answered().await?;
+                    count += 1;
+                }
+                Ok(count)
+            });
+        }
+    }
+    load::rate(tasks, began).await
+}
 
 /// One connection.
 #[derive(Clone, Debug)]
@@ -63,23 +91,25 @@ impl Caller {
 }
 
 impl Call {
-    /// Waits for the answer, whole and without an error.
+    /// Waits for the answer: a receipt, and no error.
     pub(crate) async fn answered(self) -> Result<(), Failure> {
         let answer = self.0.await?;
-        if answer.status() != StatusCode::OK {
-            return Err(format!("HTTP status {}", answer.status()).into());
-        }
+        let status = |headers: &HeaderMap| headers.get("grpc-status").cloned();
+        let refused = status(answer.headers());
         let mut body = answer.into_body();
-        let mut size = 0;
+        let mut message = BytesMut::new();
         while let Some(part) = body.data().await {
             let part = part?;
-            size += part.len();
             body.flow_control().release_capacity(part.len())?;
+            message.extend_from_slice(&part);
         }
-        let trailers = body.trailers().await?.ok_or("no trailers")?;
-        if trailers.get("grpc-status").is_none_or(|status| status != "0") || size <= PREFIX_SIZE {
-            return Err(format!("an answer of {size} bytes with {trailers:?}").into());
+        let trailers = body.trailers().await?;
+        let status = refused.or_else(|| trailers.as_ref().and_then(status));
+        if status.as_ref().is_none_or(|status| status != "0") {
+            return Err(format!("an answer with grpc-status {status:?}").into());
         }
+        let message = message.get(PREFIX_SIZE..).ok_or("no message")?;
+        v1::AppendResponse::decode(message)?.receipt.ok_or("no receipt")?;
         Ok(())
     }
 }

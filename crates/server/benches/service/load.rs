@@ -40,10 +40,7 @@ pub(crate) async fn connect(server: &Child) -> Result<Client, Failure> {
 }
 
 /// A client on each of so many connections.
-pub(crate) async fn connect_all(
-    server: &Child,
-    connections: usize,
-) -> Result<Vec<Client>, Failure> {
+async fn connect_all(server: &Child, connections: usize) -> Result<Vec<Client>, Failure> {
     let mut clients = Vec::with_capacity(connections);
     for _ in 0..connections {
         clients.push(connect(server).await?);
@@ -52,7 +49,10 @@ pub(crate) async fn connect_all(
 }
 
 /// Adds up what tasks have counted, as a rate over the time that they took.
-async fn rate(mut tasks: JoinSet<Result<u64, Failure>>, began: Instant) -> Result<f64, Failure> {
+pub(crate) async fn rate(
+    mut tasks: JoinSet<Result<u64, Failure>>,
+    began: Instant,
+) -> Result<f64, Failure> {
     let mut count = 0;
     while let Some(done) = tasks.join_next().await {
         count += done??;

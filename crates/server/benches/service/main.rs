@@ -146,10 +146,15 @@ fn latency(runtime: &Runtime, folder: &Path) -> Result<(), Failure> {
         (Child::start(Kind::Service, folder)?, Child::start(Kind::GrpcEcho, folder)?);
     let mut rates = Vec::new();
     for _ in 0..PAIRS {
-        rates.push(runtime.block_on(load::unary(&service, CONNECTIONS, 16, ROUND))?);
+        let with_tonic = runtime.block_on(load::unary(&service, CONNECTIONS, 16, ROUND))?;
+        rates.push((with_tonic, runtime.block_on(call::unary(&service, CONNECTIONS, 16, ROUND))?));
     }
-    let rate = median(rates.iter().copied()) / 2.0;
-    println!("maximal rate {:.0}/s, so {rate:.0}/s are sent, evenly", rate * 2.0);
+    let with_tonic = median(rates.iter().map(|(with_tonic, _)| *with_tonic));
+    let rate = median(rates.iter().map(|(_, rate)| *rate)) / 2.0;
+    println!(
+        "maximal rate {:.0}/s ({with_tonic:.0}/s with tonic's client), so {rate:.0}/s are sent, evenly",
+        rate * 2.0
+    );
     let mut rounds = Vec::new();
     for _ in 0..PAIRS {
         let synced = paced::syncs(folder, ROUND)?;

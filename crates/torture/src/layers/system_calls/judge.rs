@@ -47,7 +47,7 @@ pub(super) fn run(
     );
     after.state()?;
     for what in after.found {
-        outcome.violation(case.id(), format!("{}: {what}", case.text()));
+        outcome.violation(case.id, format!("{}: {what}", case.text()));
     }
     Ok(met)
 }
@@ -159,7 +159,7 @@ impl After<'_> {
             sent.created();
         }
         let command_first =
-            self.case.id() % 2 == 1 || scenario.creates() || scenario.name == "repair";
+            self.case.id % 2 == 1 || scenario.creates() || scenario.name == "repair";
         if command_first {
             self.again(&mut sent)?;
             self.check(&sent)?;

@@ -59,6 +59,8 @@ struct Case<'a> {
     fault: Fault,
     /// Whether each run of the scenario makes the call.
     is_steady: bool,
+    /// What it is replayed by.
+    id: u64,
 }
 
 fn run(plan: &Plan) -> anyhow::Result<Outcome> {
@@ -82,14 +84,9 @@ fn run(plan: &Plan) -> anyhow::Result<Outcome> {
         u64::try_from(always)? <= SHORT,
         "{always} runs must always be made: {SHORT} are too few"
     );
-    let ids: BTreeSet<u64> = bench.all.iter().map(Case::id).collect();
-    ensure!(
-        ids.len() == bench.all.len(),
-        "two calls and faults would be replayed by the same number"
-    );
     let replayed = plan.only.map(|id| place_of(&bench.all, id)).transpose()?;
     let at = |place| usize::try_from(place).ok().and_then(|place: usize| bench.all.get(place));
-    let id_at = |place| at(place).map_or(0, Case::id);
+    let id_at = |place| at(place).map_or(0, |case| case.id);
     let all = plan.with_cases(pairs).replaying(replayed);
     let mut outcome = cases::run_groups(&all, id_at, |place, outcome| {
         at(place).map_or(Ok(()), |case| bench.try_case(case, outcome))
@@ -109,20 +106,39 @@ fn run(plan: &Plan) -> anyhow::Result<Outcome> {
 /// that the seed shuffles: a call more or less in a trace does not put all others elsewhere.
 fn all<'a>(listed: &'a [(&'a Scenario, Calls)], seed: u64) -> Vec<Case<'a>> {
     let mut all: Vec<Case<'_>> = Vec::new();
+    let mut ids = BTreeSet::new();
     for (scenario, calls) in listed {
         let steady = calls.steady.iter().map(|call| (call, true));
         for (call, is_steady) in steady.chain(calls.passing.iter().map(|call| (call, false))) {
             let faults = Fault::ALL.into_iter().filter(|fault| call.takes(*fault));
-            all.extend(faults.map(|fault| Case { scenario, call, fault, is_steady }));
+            all.extend(faults.map(|fault| {
+                // Of calls that no name tells apart, those of two files in quarantine, the first comes first.
+                let mut id = id_of(scenario, call, fault);
+                while !ids.insert(id) {
+                    id += 1;
+                }
+                Case { scenario, call, fault, is_steady, id }
+            }));
         }
     }
     all.sort_by_cached_key(|case| (!case.is_always_tried(), case.order(seed)));
     all
 }
 
+/// The number of a case, by what it is alone, since a trace may have a call more or less each time.
+fn id_of(scenario: &Scenario, call: &Call, fault: Fault) -> u64 {
+    let text = format!("{} {:?} {}", scenario.name, call.key(), fault.name());
+    // FNV-1a: the same on every machine and of every version.
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    // Short enough to be typed, and long enough that hardly two of them meet.
+    hash >> 20
+}
+
 /// The place of the case with this id among all.
 fn place_of(all: &[Case<'_>], id: u64) -> anyhow::Result<u64> {
-    let place = all.iter().position(|case| case.id() == id);
+    let place = all.iter().position(|case| case.id == id);
     let place = place.context(
         "no such call was made this time: some come only as threads meet, so try it again; those that ask after the journal \
          of ext4 don't come with --keep",
@@ -142,7 +158,7 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     fn try_case(&self, case: &Case<'_>, outcome: &mut Outcome) -> anyhow::Result<()> {
-        let id = case.id();
+        let id = case.id;
         if self.plan.only.is_none() && self.met.load(Ordering::Relaxed) >= self.plan.cases {
             return Ok(());
         }
@@ -192,18 +208,7 @@ impl Case<'_> {
 
     /// Its place among all, by what it is and the seed.
     fn order(&self, seed: u64) -> u64 {
-        fastrand::Rng::with_seed(self.id() ^ seed).u64(..)
-    }
-
-    /// What it is replayed by: by what it is alone, since a trace may have a call more or less each time.
-    fn id(&self) -> u64 {
-        let text = format!("{} {:?} {}", self.scenario.name, self.call.key(), self.fault.name());
-        // FNV-1a: the same on every machine and of every version.
-        let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-        // Short enough to be typed, and long enough that no two of them meet.
-        hash >> 20
+        fastrand::Rng::with_seed(self.id ^ seed).u64(..)
     }
 
     fn text(&self) -> String {
@@ -227,9 +232,8 @@ mod tests {
         Calls { steady: names.iter().map(call).collect(), passing: Vec::new() }
     }
 
-    #[test]
-    fn a_case_is_replayed_by_what_it_is_whatever_other_calls_there_are() {
-        let scenario = Scenario {
+    fn scenario() -> Scenario {
+        Scenario {
             name: "append",
             template: PathBuf::new(),
             args: Vec::new(),
@@ -237,16 +241,30 @@ mod tests {
             receipts: Vec::new(),
             events: Vec::new(),
             sent_before: false,
-        };
+        }
+    }
+
+    #[test]
+    fn a_case_is_replayed_by_what_it_is_whatever_other_calls_there_are() {
+        let scenario = scenario();
         let few = [(&scenario, calls(&["write", "fsync"]))];
         let more = [(&scenario, calls(&["rename", "write", "open", "fsync", "close"]))];
         let (few, more) = (all(&few, 1), all(&more, 1));
         for case in &few {
-            let place = usize::try_from(place_of(&more, case.id()).unwrap()).unwrap();
+            let place = usize::try_from(place_of(&more, case.id).unwrap()).unwrap();
             assert_eq!(more[place].text(), case.text());
         }
-        let ids: BTreeSet<u64> = more.iter().map(Case::id).collect();
+        let ids: BTreeSet<u64> = more.iter().map(|case| case.id).collect();
         assert_eq!(ids.len(), more.len());
         assert!(place_of(&few, 7).is_err());
+    }
+
+    #[test]
+    fn calls_that_no_name_tells_apart_have_a_number_each() {
+        let scenario = scenario();
+        let twice = [(&scenario, calls(&["write", "write"]))];
+        let twice = all(&twice, 1);
+        let ids: BTreeSet<u64> = twice.iter().map(|case| case.id).collect();
+        assert_eq!(ids.len(), twice.len());
     }
 }

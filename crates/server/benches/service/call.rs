@@ -3,7 +3,7 @@
 //! Where a client shares the processors with the server whose latency it measures, what it takes of them is measured too:
 //! tonic's has two queues and two tasks in front of each connection.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use h2::client::{ResponseFuture, SendRequest};
@@ -11,11 +11,10 @@ use http::{HeaderMap, Request, Uri};
 use indelible_server::proto::v1;
 use prost::Message as _;
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
 
 use crate::Failure;
 use crate::child::Child;
-use crate::load::{self, event};
+use crate::load::{event, one_after_another};
 
 /// Whether it is compressed, and its length in four bytes: what gRPC puts in front of each message.
 const PREFIX_SIZE: usize = 5;
@@ -27,22 +26,12 @@ pub(crate) async fn unary(
     in_flight: usize,
     time: Duration,
 ) -> Result<f64, Failure> {
-    let (mut tasks, began) = (JoinSet::<Result<u64, Failure>>::new(), Instant::now());
-    for _ in 0..connections {
-        let caller = Caller::connect(server).await?;
-        for _ in 0..in_flight {
-            let caller = caller.clone();
-            tasks.spawn(async move {
-                let mut count = 0;
-                while began.elapsed() < time {
-                    caller.append().await?.answered().await?;
-                    count += 1;
-                }
-                Ok(count)
-            });
-        }
-    }
-    load::rate(tasks, began).await
+    let callers = Caller::connect_all(server, connections).await?;
+    one_after_another(callers, in_flight, time, |caller: Caller| async move {
+        caller.append().await?.answered().await?;
+        Ok(1)
+    })
+    .await
 }
 
 /// One connection.
@@ -58,7 +47,19 @@ pub(crate) struct Caller {
 pub(crate) struct Call(ResponseFuture);
 
 impl Caller {
-    pub(crate) async fn connect(server: &Child) -> Result<Self, Failure> {
+    /// A caller on each of so many connections.
+    pub(crate) async fn connect_all(
+        server: &Child,
+        connections: usize,
+    ) -> Result<Vec<Self>, Failure> {
+        let mut callers = Vec::with_capacity(connections);
+        for _ in 0..connections {
+            callers.push(Self::connect(server).await?);
+        }
+        Ok(callers)
+    }
+
+    async fn connect(server: &Child) -> Result<Self, Failure> {
         let socket = TcpStream::connect(server.address).await?;
         socket.set_nodelay(true)?;
         // Whatever the server sends is taken, also where this process was late.

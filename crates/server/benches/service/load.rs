@@ -49,10 +49,7 @@ async fn connect_all(server: &Child, connections: usize) -> Result<Vec<Client>, 
 }
 
 /// Adds up what tasks have counted, as a rate over the time that they took.
-pub(crate) async fn rate(
-    mut tasks: JoinSet<Result<u64, Failure>>,
-    began: Instant,
-) -> Result<f64, Failure> {
+async fn rate(mut tasks: JoinSet<Result<u64, Failure>>, began: Instant) -> Result<f64, Failure> {
     let mut count = 0;
     while let Some(done) = tasks.join_next().await {
         count += done??;
@@ -72,7 +69,8 @@ pub(crate) async fn unary(
     in_flight: usize,
     time: Duration,
 ) -> Result<f64, Failure> {
-    one_after_another(server, connections, in_flight, time, |mut client: Client| async move {
+    let clients = connect_all(server, connections).await?;
+    one_after_another(clients, in_flight, time, |mut client: Client| async move {
         let request = v1::AppendRequest { log: String::new(), event: Some(event()) };
         client.append(request).await?.into_inner().receipt.ok_or("no receipt")?;
         Ok(1)
@@ -88,7 +86,8 @@ pub(crate) async fn batch(
     size: usize,
     time: Duration,
 ) -> Result<f64, Failure> {
-    one_after_another(server, connections, in_flight, time, move |mut client: Client| async move {
+    let clients = connect_all(server, connections).await?;
+    one_after_another(clients, in_flight, time, move |mut client: Client| async move {
         let events = vec![event(); size];
         let request = v1::AppendBatchRequest { log: String::new(), events };
         let mut count = 0;
@@ -105,19 +104,17 @@ pub(crate) async fn batch(
 
 /// Has each of `in_flight` callers on each connection make a call as soon as the one before is answered; a call gives how many
 /// records it made. Records a second.
-async fn one_after_another<F>(
-    server: &Child,
-    connections: usize,
+pub(crate) async fn one_after_another<C, F>(
+    clients: Vec<C>,
     in_flight: usize,
     time: Duration,
-    call: impl Fn(Client) -> F + Copy + Send + 'static,
+    call: impl Fn(C) -> F + Copy + Send + 'static,
 ) -> Result<f64, Failure>
 where
+    C: Clone + Send + Sync + 'static,
     F: Future<Output = Result<u64, Failure>> + Send,
 {
-    let mut tasks = JoinSet::new();
-    let clients = connect_all(server, connections).await?;
-    let began = Instant::now();
+    let (mut tasks, began) = (JoinSet::new(), Instant::now());
     for client in clients {
         for _ in 0..in_flight {
             let client = client.clone();

@@ -31,10 +31,7 @@ pub(crate) fn unary(
     time: Duration,
 ) -> Result<Vec<f64>, Failure> {
     Builder::new_current_thread().enable_all().build()?.block_on(async {
-        let mut callers = Vec::with_capacity(connections);
-        for _ in 0..connections {
-            callers.push(Caller::connect(server).await?);
-        }
+        let callers = Caller::connect_all(server, connections).await?;
         let between = Duration::from_secs_f64(1.0 / rate);
         let ticks = ticks()?;
         let mut tasks: JoinSet<Result<f64, Failure>> = JoinSet::new();
